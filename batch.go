@@ -1,0 +1,207 @@
+package sinkd
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Range is [From, Until) of one partition under one claim. From is the
+// previous Until of the claim, never the first record's offset: gaps that
+// compaction and transaction markers leave are legal.
+type Range struct {
+	Claim       *Claim
+	From, Until int64
+	// Epoch is the leader epoch of the last record before Until, -1 if unknown.
+	Epoch int32
+	// Records are the data records of the range in offset order, without
+	// control records. They are kept until the range landed, so that a batch
+	// can be split, or built anew without a lost partition.
+	Records []*Record
+	// Count is what the encoder made of Records.
+	Count Count
+}
+
+// Count tells what became of the records of a range:
+// len(Records) = Rows + Skipped + Dead, always.
+type Count struct {
+	// Rows are records whose effect is in the tables, superseded ones included.
+	Rows int
+	// Skipped are records without effect by configuration.
+	Skipped int
+	// Dead are records that went to the dead letters.
+	Dead int
+	// Bytes is the sum of the keys' and values' lengths.
+	Bytes int64
+	// First and Last are the earliest and the latest record timestamp.
+	First, Last time.Time
+}
+
+// Batch is the unit of one transaction: the ranges, what their records became,
+// and nothing that the transaction has to wait for.
+type Batch struct {
+	ID      uuid.UUID
+	Started time.Time
+	// Ranges hold at most one range a partition.
+	Ranges []Range
+	// Rows and Dead are made by the encoder from the ranges; Split and Without
+	// leave them empty, and the lane encodes again.
+	Rows []Rows
+	Dead []DeadLetter
+	// Timing is filled while the batch is applied.
+	Timing Timing
+}
+
+// Timing tells how long the steps of one attempt to apply a batch took.
+type Timing struct {
+	Copy, Merge, Commit time.Duration
+}
+
+// Rows are the encoded rows of one batch for one table and one list of
+// columns: a whole binary COPY stream, header and trailer included.
+type Rows struct {
+	Table *Table
+	// Columns are the names of the columns that the stream fills, in order.
+	Columns []string
+	Buf     []byte
+	// Row tells where each row begins, and which record it came from. Row n of
+	// the stream, counted from 1 as COPY reports it, is Row[n-1].
+	Row []RowRef
+}
+
+// RowRef is one encoded row.
+type RowRef struct {
+	// Start is the index of the row's first byte in Buf.
+	Start  int
+	Record *Record
+}
+
+// DeadLetter is a record that can never be written, with the reason.
+type DeadLetter struct {
+	Record *Record
+	// Stage is where it failed: decode, convert or write.
+	Stage string
+	// Reason names column, type and what is wrong, and holds no row data
+	// beyond what the reader needs.
+	Reason string
+	// SQLState is Postgres's code where Postgres refused the record.
+	SQLState string
+	// SchemaID is the schema registry's id of the value, 0 if it has none.
+	SchemaID int
+}
+
+// Records counts the data records of the batch.
+func (b *Batch) Records() int {
+	n := 0
+	for i := range b.Ranges {
+		n += len(b.Ranges[i].Records)
+	}
+	return n
+}
+
+// Without gives the batch without the ranges for which lost answers true; the
+// batch itself if none is, nil if all are.
+func (b *Batch) Without(lost func(*Claim) bool) *Batch {
+	kept := make([]Range, 0, len(b.Ranges))
+	for _, r := range b.Ranges {
+		if !lost(r.Claim) {
+			kept = append(kept, r.bare())
+		}
+	}
+	switch len(kept) {
+	case len(b.Ranges):
+		return b
+	case 0:
+		return nil
+	}
+	return b.of(kept)
+}
+
+// Split divides the batch into smaller ones that are to be applied one after
+// the other, each in its own transaction. Where at names a record of the
+// batch, that record stands alone in one of them; otherwise the batch is
+// halved, by partition first, then by offset. A batch of one record cannot be
+// split: the result is nil.
+func (b *Batch) Split(at *Record) []*Batch {
+	if b.Records() <= 1 {
+		return nil
+	}
+	if at != nil {
+		if parts := b.isolate(at); parts != nil {
+			return parts
+		}
+	}
+	if n := len(b.Ranges); n > 1 {
+		return []*Batch{b.of(bare(b.Ranges[:n/2])), b.of(bare(b.Ranges[n/2:]))}
+	}
+	x, y := b.Ranges[0].cut(len(b.Ranges[0].Records) / 2)
+	return []*Batch{b.of([]Range{x}), b.of([]Range{y})}
+}
+
+// isolate splits the batch so that the record at stands alone: all that comes
+// before it together with the other partitions, itself, all after it.
+func (b *Batch) isolate(at *Record) []*Batch {
+	for i, r := range b.Ranges {
+		if r.Claim.Topic != at.Topic || r.Claim.ID != at.Partition {
+			continue
+		}
+		for n, rec := range r.Records {
+			if rec.Offset != at.Offset {
+				continue
+			}
+			others := append(bare(b.Ranges[:i]), bare(b.Ranges[i+1:])...)
+			before, rest := r.cut(n)
+			one, after := rest.cut(1)
+			if len(before.Records) > 0 {
+				others = append(others, before)
+			} else {
+				one.From = before.From
+			}
+			parts := make([]*Batch, 0, 3)
+			if len(others) > 0 {
+				parts = append(parts, b.of(others))
+			}
+			parts = append(parts, b.of([]Range{one}))
+			if after.From < after.Until {
+				parts = append(parts, b.of([]Range{after}))
+			}
+			return parts
+		}
+	}
+	return nil
+}
+
+// of gives a batch of the given ranges, started when b was, under a new id.
+func (b *Batch) of(ranges []Range) *Batch {
+	return &Batch{ID: uuid.New(), Started: b.Started, Ranges: ranges}
+}
+
+// cut divides a range in front of its record n.
+func (r Range) cut(n int) (x, y Range) {
+	x, y = r.bare(), r.bare()
+	x.Records, y.Records = r.Records[:n:n], r.Records[n:]
+	if n < len(r.Records) {
+		x.Until = r.Records[n].Offset
+	}
+	if n == 0 {
+		x.Until = r.From
+	} else {
+		x.Epoch = r.Records[n-1].LeaderEpoch
+	}
+	y.From = x.Until
+	return x, y
+}
+
+// bare gives the range without what an encoder counted.
+func (r Range) bare() Range {
+	r.Count = Count{}
+	return r
+}
+
+func bare(ranges []Range) []Range {
+	out := make([]Range, len(ranges))
+	for i, r := range ranges {
+		out[i] = r.bare()
+	}
+	return out
+}

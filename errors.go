@@ -1,0 +1,81 @@
+package sinkd
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Class is what a lane does about an error.
+type Class int
+
+// The classes, in the order of the table in docs/errors.md.
+const (
+	// Transient: wait and retry, without limit.
+	Transient Class = iota
+	// Fenced: the claims named in Error.Lost have ended; go on without them.
+	Fenced
+	// Data: Postgres refused the rows; split until one record is left, which
+	// becomes a dead letter.
+	Data
+	// Schema: read the catalog and build the batch once more, then treat it as
+	// Configuration.
+	Schema
+	// Configuration: a person is needed; the route halts with an incident.
+	Configuration
+)
+
+// String names the class as metrics and logs do.
+func (c Class) String() string {
+	return [...]string{"transient", "fenced", "data", "schema", "configuration"}[c]
+}
+
+// Error is a classified failure of the store, with what a lane needs to act
+// and a person needs to mend it. It never holds row data.
+type Error struct {
+	Class Class
+	// Kind is the incident that a Configuration error opens.
+	Kind string
+	// Lost are the claims that have ended, for Fenced.
+	Lost []*Claim
+	// Topic limits the error to a topic's route; empty = the whole batch.
+	Topic string
+	// SQLState is Postgres's code, empty if the error is not Postgres's.
+	SQLState string
+	// Table is the table that Postgres or the catalog names.
+	Table string
+	// Record is the record that Postgres named, nil if it named none.
+	Record *Record
+	// Hint is what to do about it.
+	Hint string
+	Err  error
+}
+
+// Error gives message, table, SQLSTATE and hint on one line.
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.Class == Fenced {
+		fmt.Fprintf(&b, "fenced: %d claims have ended", len(e.Lost))
+	}
+	if e.Err != nil {
+		if b.Len() > 0 {
+			b.WriteString(": ")
+		}
+		b.WriteString(e.Err.Error())
+	}
+	if e.SQLState != "" {
+		fmt.Fprintf(&b, " (SQLSTATE %s)", e.SQLState)
+	}
+	if e.Hint != "" {
+		b.WriteString("; ")
+		b.WriteString(e.Hint)
+	}
+	return b.String()
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Need is something that an encoder lacks to go on: the table of a topic.
+type Need struct {
+	Topic string
+}
