@@ -1,0 +1,5 @@
+package lab
+
+import "errors"
+
+func fetchBinaries(*Lab, string) (string, error) { return "", errors.New("TODO") }
