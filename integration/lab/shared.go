@@ -9,6 +9,7 @@ import (
 // shared holds the servers that all tests of a binary use together.
 type shared struct {
 	postgres lazy[*Postgres]
+	kafka    lazy[*Kafka]
 }
 
 // lazy is made by the first that asks; its failure is told to all.

@@ -1,0 +1,96 @@
+package lab_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sinkd/sinkd/integration/lab"
+)
+
+func TestTopic(t *testing.T) {
+	t.Parallel()
+	addr := lab.SharedKafka(t).Addr()
+	roundTrip(t, addr, lab.Topic(t, addr, 3, "retention.ms=3600000"))
+}
+
+func TestKafkaKeepsItsDataThroughKillAndRestart(t *testing.T) {
+	t.Parallel()
+	k, err := lab.StartKafka(lab.KafkaOptions{})
+	lab.Require(t, err)
+	topic := lab.Topic(t, k.Addr(), 1)
+	produce(t, k.Addr(), topic)
+	if err := k.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Start(); err != nil {
+		t.Fatal(err)
+	}
+	consume(t, k.Addr(), topic)
+	begin := time.Now()
+	if err := k.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("restarted in %s", time.Since(begin))
+	consume(t, k.Addr(), topic)
+
+	if err := k.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	client := newClient(t, k.Addr())
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := client.Ping(ctx); err == nil {
+		t.Error("a paused broker answers")
+	}
+	if err := k.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	consume(t, k.Addr(), topic)
+}
+
+func roundTrip(t *testing.T, addr, topic string) {
+	t.Helper()
+	produce(t, addr, topic)
+	consume(t, addr, topic)
+}
+
+func produce(t *testing.T, addr, topic string) {
+	t.Helper()
+	record := &kgo.Record{Topic: topic, Value: []byte("value")}
+	if err := newClient(t, addr).ProduceSync(t.Context(), record).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// consume reads the first record of a topic.
+func consume(t *testing.T, addr, topic string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	client := newClient(t, addr, kgo.ConsumeTopics(topic))
+	for {
+		fetches := client.PollFetches(ctx)
+		if ctx.Err() != nil {
+			t.Fatal("no record")
+		}
+		for r := range fetches.RecordsAll() {
+			if string(r.Value) != "value" {
+				t.Errorf("value %q", r.Value)
+			}
+			return
+		}
+	}
+}
+
+func newClient(t *testing.T, addr string, opts ...kgo.Opt) *kgo.Client {
+	t.Helper()
+	client, err := kgo.NewClient(append(opts, kgo.SeedBrokers(addr))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return client
+}
