@@ -35,6 +35,8 @@ type Config struct {
 	// MaxRecordBytes is the largest record that is not a dead letter.
 	MaxRecordBytes int64
 	DrainTimeout   time.Duration
+	// StepTimeout is the longest that one statement of a lane may take.
+	StepTimeout time.Duration
 
 	// UntilCaughtUp ends the flow when all partitions have reached the last
 	// stable offsets that were listed at its start.

@@ -1,0 +1,150 @@
+package stream
+
+import (
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/sinkd/sinkd"
+)
+
+// phase is the state of an assigned partition; doc.go has the diagram.
+type phase string
+
+const (
+	// claiming: the claim is asked for, or will be once more.
+	claiming phase = "claiming"
+	// running: a claim holds, its queue is open.
+	running phase = "running"
+	// halted: an incident stopped the partition until a person acts.
+	halted phase = "halted"
+	// paused: an operator stopped the partition.
+	paused phase = "paused"
+)
+
+// part is one assigned partition.
+type part struct {
+	sinkd.Partition
+	// tenure numbers the assignments of this process: what was begun under an
+	// older one is dropped.
+	tenure uint64
+	phase  phase
+	// queue is that of the claim that holds; nil unless running.
+	queue *queue
+	// topicID is what the claim was checked against.
+	topicID uuid.UUID
+	// started tells that a claim of this tenure was running once.
+	started bool
+}
+
+// assignment is what the consumer group gave to this process.
+type assignment struct {
+	mu     sync.Mutex
+	tenure uint64
+	parts  map[sinkd.Partition]*part
+}
+
+// add begins a tenure for each of the partitions.
+func (a *assignment) add(ps []sinkd.Partition) []*part {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := make([]*part, len(ps))
+	for i, p := range ps {
+		a.tenure++
+		out[i] = &part{Partition: p, tenure: a.tenure, phase: claiming}
+		a.parts[p] = out[i]
+	}
+	return out
+}
+
+// remove ends the tenure of the partitions and answers them as they were.
+func (a *assignment) remove(ps []sinkd.Partition) []*part {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var out []*part
+	for _, p := range ps {
+		if pt := a.parts[p]; pt != nil {
+			out = append(out, pt)
+			delete(a.parts, p)
+		}
+	}
+	return out
+}
+
+// holds tells whether the part is still this process's, in the same tenure.
+func (a *assignment) holds(pt *part) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.parts[pt.Partition] == pt
+}
+
+// queueOf gives the queue of the partition's claim, nil if it has none.
+func (a *assignment) queueOf(p sinkd.Partition) *queue {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if pt := a.parts[p]; pt != nil {
+		return pt.queue
+	}
+	return nil
+}
+
+// open publishes the new queue of a claim, in the lane with the fewest. It
+// answers nil where the tenure has ended.
+func (a *assignment) open(pt *part, ok *claimed, lanes []*lane) *queue {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.parts[pt.Partition] != pt || pt.queue != nil {
+		return nil
+	}
+	pt.queue = fewest(lanes).open(ok.claim, ok.end)
+	pt.phase, pt.topicID, pt.started = running, ok.topicID, true
+	return pt.queue
+}
+
+// close takes the queue of a claim off the partition and gives it a new phase;
+// nil where the claim is not the partition's any more.
+func (a *assignment) close(c *sinkd.Claim, to phase) (*part, *queue) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	pt := a.parts[c.Partition]
+	if pt == nil || pt.queue == nil || pt.queue.claim != c {
+		return nil, nil
+	}
+	q := pt.queue
+	pt.queue, pt.phase = nil, to
+	return pt, q
+}
+
+// set changes the phase of a partition that has no claim.
+func (a *assignment) set(pt *part, to phase) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if pt.queue == nil {
+		pt.phase = to
+	}
+}
+
+// all gives a copy of each assigned partition.
+func (a *assignment) all() []part {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := make([]part, 0, len(a.parts))
+	for _, pt := range a.parts {
+		out = append(out, *pt)
+	}
+	return out
+}
+
+// fewest gives the lane with the fewest claims.
+func fewest(lanes []*lane) *lane {
+	best, least := lanes[0], -1
+	for _, l := range lanes {
+		l.mu.Lock()
+		n := len(l.queues)
+		l.mu.Unlock()
+		if least < 0 || n < least {
+			best, least = l, n
+		}
+	}
+	return best
+}

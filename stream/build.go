@@ -1,0 +1,170 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sinkd/sinkd"
+)
+
+// gapInterval is the least time between two ranges of a partition that hold no
+// records.
+const gapInterval = time.Second
+
+// build takes batches from the lane's queues, encodes them and hands them to
+// the applier, until the context ends or the lane is drained.
+func (l *lane) build(ctx context.Context, out chan<- *flight) {
+	defer close(out)
+	for {
+		fl := l.next(ctx)
+		if fl == nil {
+			return
+		}
+		// What goes wrong here is met again, and dealt with, by the applier.
+		fl.encoded = l.encode(ctx, fl.batch) == nil
+		select {
+		case out <- fl:
+		case <-ctx.Done():
+			l.finish(fl)
+			return
+		}
+	}
+}
+
+// next waits until a batch is due and takes it; nil = the lane has ended.
+func (l *lane) next(ctx context.Context) *flight {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		l.mu.Lock()
+		due, at := l.due(time.Now())
+		if due {
+			if fl := l.cut(); len(fl.batch.Ranges) > 0 {
+				l.pending++
+				l.mu.Unlock()
+				poke(l.flow.budget.freed)
+				return fl
+			}
+		}
+		if l.draining && l.pending == 0 {
+			l.mu.Unlock()
+			return nil
+		}
+		l.mu.Unlock()
+		timer.Reset(time.Until(at))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// due tells whether a batch is to be taken now, or else when to look again: at
+// once where a whole batch is queued; otherwise when nothing is under way and
+// the interval since the last commit has passed. The mutex is held.
+func (l *lane) due(now time.Time) (bool, time.Time) {
+	never := now.Add(time.Hour)
+	if l.full() {
+		return true, now
+	}
+	if l.pending > 0 {
+		return false, never
+	}
+	at := never
+	if l.queued > 0 {
+		at = l.ended.Add(l.flow.cfg.BatchInterval)
+		if l.draining {
+			at = now
+		}
+	}
+	for _, q := range l.queues {
+		if len(q.records) == 0 && !q.closed && q.tail > q.taken {
+			if gap := l.gapAt(q); gap.Before(at) {
+				at = gap
+			}
+		}
+	}
+	return !at.After(now), at
+}
+
+// gapAt is when the queue's range without records may land.
+func (l *lane) gapAt(q *queue) time.Time {
+	if l.draining || l.flow.cfg.UntilCaughtUp {
+		return time.Time{}
+	}
+	return q.moved.Add(gapInterval)
+}
+
+func (l *lane) gapDue(q *queue, now time.Time) bool {
+	return q.tail > q.taken && !l.gapAt(q).After(now)
+}
+
+// encode makes the batch's rows, supplying the encoder with the tables that it
+// lacks. It fails with a *sinkd.Error where a table cannot be had.
+func (l *lane) encode(ctx context.Context, b *sinkd.Batch) error {
+	started := time.Now()
+	for {
+		l.encoding.Lock()
+		needs := l.encoder.Encode(b)
+		l.encoding.Unlock()
+		if len(needs) == 0 {
+			l.flow.metrics.stage("build", time.Since(started))
+			l.flow.budget.add(buffers(b))
+			return nil
+		}
+		if err := l.supply(ctx, needs); err != nil {
+			return err
+		}
+	}
+}
+
+// recycle gives a batch's buffers back.
+func (l *lane) recycle(b *sinkd.Batch) {
+	l.flow.budget.add(-buffers(b))
+	l.encoding.Lock()
+	defer l.encoding.Unlock()
+	l.encoder.Recycle(b)
+	b.Rows, b.Dead = nil, nil
+}
+
+// buffers is what the batch's encoded rows hold of the budget.
+func buffers(b *sinkd.Batch) int64 {
+	var sum int64
+	for i := range b.Rows {
+		sum += int64(len(b.Rows[i].Buf))
+	}
+	return sum
+}
+
+// supply reads the tables that the encoder lacks.
+func (l *lane) supply(ctx context.Context, needs []sinkd.Need) error {
+	for _, n := range needs {
+		t, err := l.flow.cfg.Catalog.Table(ctx, n.Topic)
+		if err == nil {
+			l.encoding.Lock()
+			err = l.encoder.Supply(n.Topic, t)
+			l.encoding.Unlock()
+		}
+		if err != nil {
+			return l.ofTopic(err, n.Topic)
+		}
+	}
+	return nil
+}
+
+// ofTopic limits an error that names no topic to the one that it came from.
+func (l *lane) ofTopic(err error, topic string) error {
+	var e *sinkd.Error
+	if !errors.As(err, &e) {
+		return &sinkd.Error{Class: sinkd.Transient, Topic: topic, Err: err}
+	}
+	if e.Topic != "" {
+		return err
+	}
+	limited := *e
+	limited.Topic = topic
+	return &limited
+}

@@ -1,0 +1,97 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sinkd/sinkd"
+)
+
+// Inspection is what the brokers say to somebody who joins no group.
+type Inspection struct {
+	Cluster string
+	Brokers []Broker
+	// Topics are those that exist of the ones asked for.
+	Topics []TopicState
+	// Missing are the names that were asked for and do not exist.
+	Missing []string
+}
+
+// Broker is one broker as it advertises itself.
+type Broker struct {
+	ID   int32
+	Addr string
+	// Err tells why the advertised address cannot be reached from here.
+	Err error
+}
+
+// TopicState is one topic with the bounds of its log.
+type TopicState struct {
+	sinkd.Topic
+	// Records is the sum of offsets between log start and last stable offset.
+	Records int64
+}
+
+// HasID tells whether the brokers give topic ids; without, it cannot be noticed
+// that a topic was made anew.
+func (t *TopicState) HasID() bool { return t.ID != uuid.Nil }
+
+// Inspect asks the brokers for themselves and for the topics by name or
+// pattern.
+func Inspect(ctx context.Context, k Kafka, names []string, patterns []*regexp.Regexp) (*Inspection, error) {
+	b, err := newBrokers(&k)
+	if err != nil {
+		return nil, err
+	}
+	defer b.close()
+	f := &Flow{cfg: Config{Topics: names, Patterns: patterns}, brokers: b}
+	m, err := b.admin.BrokerMetadata(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reach the brokers: %w", err)
+	}
+	in := &Inspection{Cluster: m.Cluster}
+	for _, d := range m.Brokers {
+		addr := net.JoinHostPort(d.Host, strconv.Itoa(int(d.Port)))
+		in.Brokers = append(in.Brokers, Broker{ID: d.NodeID, Addr: addr, Err: dial(ctx, addr)})
+	}
+	all, err := b.topics(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range names {
+		if _, ok := all[n]; !ok {
+			in.Missing = append(in.Missing, n)
+		}
+	}
+	for name, t := range all {
+		if !f.subscribes(name) {
+			continue
+		}
+		st := TopicState{Topic: t}
+		log, err := b.bounds(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range log {
+			st.Records += e.stable - e.start
+		}
+		in.Topics = append(in.Topics, st)
+	}
+	return in, nil
+}
+
+// dial tells whether an advertised address can be reached from here.
+func dial(ctx context.Context, addr string) error {
+	d := net.Dialer{Timeout: 3 * time.Second}
+	c, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}

@@ -1,0 +1,260 @@
+package stream
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sinkd/sinkd"
+)
+
+// lane is a writer. Two goroutines work it: build takes records from the
+// queues of the lane's claims and encodes a batch while apply writes the one
+// before. A claim stays in its lane, so the ranges of a partition follow each
+// other.
+type lane struct {
+	id   int
+	flow *Flow
+	// wake is poked when a queue, the applier or the drain changed something
+	// that the builder waits for.
+	wake chan struct{}
+
+	// encoding serialises the builder and the applier, who share the encoder.
+	encoding sync.Mutex
+	encoder  Encoder
+
+	mu     sync.Mutex
+	queues []*queue
+	// turn is the queue that the next batch takes from first.
+	turn int
+	// queued counts the records in the queues, weight their keys and values.
+	queued int
+	weight int64
+	sizer  *sizer
+	// pending counts batches that were taken and have not ended.
+	pending int
+	// ended is when the last commit ended.
+	ended    time.Time
+	draining bool
+	// writing are the claims whose transaction is under way; quiet is closed
+	// and replaced whenever that changes.
+	writing map[*sinkd.Claim]bool
+	quiet   chan struct{}
+	state   laneState
+	since   time.Time
+}
+
+// laneState is what a lane does, as the metrics name it.
+type laneState string
+
+const (
+	laneIdle     laneState = "idle"
+	laneBuilding laneState = "building"
+	laneWriting  laneState = "writing"
+	laneWaiting  laneState = "waiting"
+)
+
+// flight is what a lane took at once: a batch, and what its records hold of the
+// budget, by queue.
+type flight struct {
+	batch *sinkd.Batch
+	// encoded tells that the batch's rows are those of its ranges.
+	encoded bool
+	cost    map[*queue]int64
+}
+
+func newLane(f *Flow, id int) *lane {
+	return &lane{
+		id: id, flow: f, wake: make(chan struct{}, 1),
+		encoder: f.cfg.NewEncoder(),
+		sizer:   newSizer(f.cfg.BatchRecords, f.cfg.BatchTarget),
+		quiet:   make(chan struct{}), state: laneIdle, since: time.Now(),
+	}
+}
+
+// poke wakes the builder. It may be called with the mutex held.
+func (l *lane) poke() { poke(l.wake) }
+
+// open gives the claim a new, empty queue in this lane.
+func (l *lane) open(c *sinkd.Claim, end int64) *queue {
+	q := newQueue(c, l, end)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queues = append(l.queues, q)
+	return q
+}
+
+// drop ends a queue: nothing of it is written from now on, apart from a
+// transaction that is under way.
+func (l *lane) drop(q *queue) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if q.dropped {
+		return
+	}
+	q.closed, q.dropped = true, true
+	var sum int64
+	for _, r := range q.records {
+		sum += cost(r)
+	}
+	l.count(-len(q.records), -sum)
+	q.records = nil
+	if i := slices.Index(l.queues, q); i >= 0 {
+		l.queues = slices.Delete(l.queues, i, i+1)
+	}
+	l.flow.budget.add(-sum)
+	l.poke()
+}
+
+// release closes a queue to the builder, waits for its transaction under way,
+// at most until the context ends, and drops it.
+func (l *lane) release(ctx context.Context, q *queue) {
+	q.close()
+	l.settle(ctx, q)
+	l.drop(q)
+}
+
+// drain makes the lane land what it holds and end.
+func (l *lane) drain() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.draining = true
+	l.poke()
+}
+
+// count changes how much is queued: n records that hold sum of the budget. The
+// mutex is held.
+func (l *lane) count(n int, sum int64) {
+	l.queued += n
+	l.weight += sum - int64(n)*recordOverhead
+}
+
+// full tells whether a whole batch is queued. The mutex is held.
+func (l *lane) full() bool {
+	return l.queued >= l.sizer.size() || l.queued > 0 && l.weight >= l.flow.cfg.BatchBytes
+}
+
+// sated tells that the lane holds a whole batch beyond those that it works on,
+// so that nothing is won by reading more for it; a lane without claims is.
+func (l *lane) sated() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.queues) == 0 || l.full()
+}
+
+// cut takes a batch from the lane's queues in turn: each gives at most a fair
+// share of the size, what is left over goes to those that hold more. The mutex
+// is held.
+func (l *lane) cut() *flight {
+	size := l.sizer.size()
+	shares := l.shares(size)
+	fl := &flight{
+		batch: &sinkd.Batch{ID: uuid.New(), Started: time.Now()},
+		cost:  make(map[*queue]int64, len(shares)),
+	}
+	room := l.flow.cfg.BatchBytes
+	for i := range l.queues {
+		q := l.queues[(l.turn+i)%len(l.queues)]
+		n := shares[q]
+		if q.closed || (n == 0 && !(len(q.records) == 0 && l.gapDue(q, fl.batch.Started))) {
+			continue
+		}
+		n, held := q.within(n, room, len(fl.batch.Ranges) == 0)
+		if n == 0 && len(q.records) > 0 {
+			continue
+		}
+		room -= held - int64(n)*recordOverhead
+		l.count(-n, -held)
+		fl.batch.Ranges = append(fl.batch.Ranges, q.take(n))
+		fl.cost[q] = held
+	}
+	l.turn++
+	slices.SortFunc(fl.batch.Ranges, func(a, b sinkd.Range) int {
+		return a.Claim.Partition.Compare(b.Claim.Partition)
+	})
+	return fl
+}
+
+// shares divides size among the queues that hold records: equal parts, and
+// what one does not need goes to the others. The mutex is held.
+func (l *lane) shares(size int) map[*queue]int {
+	shares := make(map[*queue]int, len(l.queues))
+	hungry := make([]*queue, 0, len(l.queues))
+	for i := range l.queues {
+		q := l.queues[(l.turn+i)%len(l.queues)]
+		if !q.closed && len(q.records) > 0 {
+			hungry = append(hungry, q)
+		}
+	}
+	for size > 0 && len(hungry) > 0 {
+		share := max(size/len(hungry), 1)
+		rest := hungry[:0]
+		for _, q := range hungry {
+			n := min(share, len(q.records)-shares[q], size)
+			shares[q] += n
+			size -= n
+			if shares[q] < len(q.records) && size > 0 {
+				rest = append(rest, q)
+			}
+		}
+		hungry = rest
+	}
+	return shares
+}
+
+// within counts how many of the queue's first n records fit into room bytes,
+// and what they hold of the budget; the first of a batch always fits. The
+// mutex is held.
+func (q *queue) within(n int, room int64, first bool) (fit int, held int64) {
+	for fit < n {
+		c := cost(q.records[fit])
+		if room -= c - recordOverhead; room < 0 && !(first && fit == 0) {
+			return fit, held
+		}
+		held += c
+		fit++
+	}
+	return fit, held
+}
+
+// all gives the lane's queues as they are now.
+func (l *lane) all() []*queue {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.queues)
+}
+
+// claims counts the lane's queues.
+func (l *lane) claims() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.queues)
+}
+
+// holds is what the claim holds of the budget.
+func (q *queue) holds() int64 {
+	q.lane.mu.Lock()
+	defer q.lane.mu.Unlock()
+	return q.bytes
+}
+
+// settle waits until no transaction of the queue's claim is under way.
+func (l *lane) settle(ctx context.Context, q *queue) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.writing[q.claim] {
+		quiet := l.quiet
+		l.mu.Unlock()
+		select {
+		case <-quiet:
+		case <-ctx.Done():
+		}
+		l.mu.Lock()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}

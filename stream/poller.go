@@ -1,0 +1,377 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sinkd/sinkd"
+)
+
+const (
+	// pollPatience bounds a poll, so that seeks, group offsets and the end are
+	// never far.
+	pollPatience = 100 * time.Millisecond
+	// commitInterval is the least time between two courtesy commits of group
+	// offsets.
+	commitInterval = time.Second
+)
+
+// seek is a claim that came after the claim function had returned: the poller
+// opens its queue, sets the client's offset and resumes.
+type seek struct {
+	part    *part
+	claimed *claimed
+}
+
+// proof is what a fetch of our own found for a queue.
+type proof struct {
+	queue   *queue
+	from    int64
+	finding finding
+	err     error
+}
+
+// poller is the only goroutine that polls, and the only one that sets offsets:
+// between a poll and AllowRebalance, while the assignment stands still.
+type poller struct {
+	flow *Flow
+	// wake cuts a poll short: there is a seek or a proof.
+	wake chan struct{}
+	// blocked is when the budget or the lanes kept it from polling last.
+	blocked time.Time
+	// committed is when group offsets were sent last; sending that a commit is
+	// under way, during which no offset may be set.
+	committed time.Time
+	sending   chan struct{}
+
+	mu     sync.Mutex
+	seeks  []seek
+	proofs []proof
+}
+
+func newPoller(f *Flow) *poller { return &poller{flow: f, wake: make(chan struct{}, 1)} }
+
+// seek leaves a claim for the poller.
+func (p *poller) seek(s seek) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.seeks = append(p.seeks, s)
+	poke(p.wake)
+}
+
+// proved leaves a proof for the poller.
+func (p *poller) proved(pr proof) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.proofs = append(p.proofs, pr)
+	poke(p.wake)
+}
+
+// run polls until the context ends. Rebalances are allowed after every poll,
+// be it empty, failed or cancelled.
+func (p *poller) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		fetches := p.poll(ctx)
+		if fetches.IsClientClosed() {
+			return
+		}
+		p.distribute(ctx, fetches)
+		p.between(ctx)
+		p.flow.client.AllowRebalance()
+		p.throttle(ctx)
+	}
+}
+
+// poll asks the client for what it has. Where nothing more may be read it polls
+// with a cancelled context, which brings nothing and holds rebalances back, so
+// that what happens between polls can happen.
+func (p *poller) poll(ctx context.Context) kgo.Fetches {
+	if p.mayRead() {
+		ctx, cancel := context.WithTimeout(ctx, pollPatience)
+		defer cancel()
+		stop := make(chan struct{})
+		defer close(stop)
+		go func() {
+			select {
+			case <-p.wake:
+				cancel()
+			case <-stop:
+			}
+		}()
+		return p.flow.client.PollRecords(ctx, -1)
+	}
+	p.blocked = time.Now()
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	return p.flow.client.PollRecords(ctx, -1)
+}
+
+// mayRead tells whether records can be taken in: the budget is not spent, and
+// some lane could use them.
+func (p *poller) mayRead() bool {
+	if p.flow.budget.spent(p.flow.client.BufferedFetchBytes()) {
+		return false
+	}
+	claims := false
+	for _, l := range p.flow.lanes {
+		if !l.sated() {
+			return true
+		}
+		claims = claims || l.claims() > 0
+	}
+	return !claims
+}
+
+// throttle waits while nothing may be read; rebalances are allowed meanwhile.
+func (p *poller) throttle(ctx context.Context) {
+	if p.mayRead() {
+		return
+	}
+	timer := time.NewTimer(pollPatience)
+	defer timer.Stop()
+	for !p.mayRead() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.wake:
+			poke(p.wake)
+			return
+		case <-timer.C:
+			return
+		case <-p.flow.budget.freed:
+		}
+	}
+}
+
+// distribute puts records into the queues of their claims, and deals with
+// errors.
+func (p *poller) distribute(ctx context.Context, fetches kgo.Fetches) {
+	fetches.EachTopic(func(t kgo.FetchTopic) {
+		for i := range t.Partitions {
+			fp := &t.Partitions[i]
+			at := sinkd.Partition{Topic: t.Topic, ID: fp.Partition}
+			switch {
+			case fp.Err != nil:
+				p.failed(ctx, at, fp.Err)
+			case len(fp.Records) > 0:
+				p.deliver(ctx, at, t.TopicID, fp)
+			}
+		}
+	})
+}
+
+// deliver puts the records of one partition into its queue, if they are of the
+// topic that the claim was checked against.
+func (p *poller) deliver(ctx context.Context, at sinkd.Partition, topicID [16]byte, fp *kgo.FetchPartition) {
+	q := p.flow.assigned.queueOf(at)
+	if q == nil {
+		return
+	}
+	if want := p.flow.topicID(at); topicID != [16]byte{} && want != [16]byte{} && topicID != want {
+		p.flow.stop(ctx, q, sinkd.TopicRecreated, "records came from a topic with another id than the one that was claimed")
+		return
+	}
+	q.active = time.Now()
+	p.listed(q, fp.LastStableOffset)
+	recs := q.fresh(fp.Records)
+	if len(recs) == 0 {
+		return
+	}
+	if !q.verified && recs[0].Offset > q.tail {
+		p.hold(ctx, q, recs)
+		return
+	}
+	q.verified = true
+	p.push(q, recs)
+}
+
+// push hands records over to the lane.
+func (p *poller) push(q *queue, recs []*sinkd.Record) {
+	n := q.push(recs)
+	p.flow.budget.add(n)
+	p.flow.metrics.consumed(q.claim.Topic, n-int64(len(recs))*recordOverhead)
+	if !q.throttled && q.holds() > p.flow.budget.limit/4 {
+		q.throttled = true
+		p.flow.client.PauseFetchPartitions(single(q.claim.Partition))
+	}
+}
+
+// hold keeps records behind the first gap of a claim until a fetch of our own
+// has shown that the gap is real.
+func (p *poller) hold(ctx context.Context, q *queue, recs []*sinkd.Record) {
+	q.held = append(q.held, recs...)
+	for _, r := range recs {
+		q.heldCost += cost(r)
+		p.flow.budget.add(cost(r))
+	}
+	p.prove(ctx, q, q.held[0].Offset)
+}
+
+// prove looks past the client at what lies between the queue's tail and until.
+func (p *poller) prove(ctx context.Context, q *queue, until int64) {
+	if q.probing {
+		return
+	}
+	q.probing = true
+	from := q.tail
+	p.flow.tasks.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, claimPatience)
+		defer cancel()
+		found, err := p.flow.probe(ctx, q, from, until)
+		p.proved(proof{queue: q, from: from, finding: found, err: err})
+	})
+}
+
+// between does what may only be done between two polls.
+func (p *poller) between(ctx context.Context) {
+	p.mu.Lock()
+	seeks, proofs := p.seeks, p.proofs
+	p.seeks, p.proofs = nil, nil
+	p.mu.Unlock()
+	for _, pr := range proofs {
+		p.settle(pr)
+	}
+	if len(seeks) > 0 {
+		p.settled(ctx)
+		for _, s := range seeks {
+			p.start(s)
+		}
+	}
+	p.resume()
+	p.tails(ctx)
+	p.commit(ctx)
+}
+
+// start opens the queue of a late claim and points the client at it.
+func (p *poller) start(s seek) {
+	q := p.flow.open(s.part, s.claimed)
+	if q == nil {
+		return
+	}
+	p.point(q, false)
+	p.flow.client.ResumeFetchPartitions(single(q.claim.Partition))
+}
+
+// point sets the client's offset to the queue's tail. Setting the offset that
+// the client believes to hold does nothing, even where it fetches elsewhere:
+// force sets another one before.
+func (p *poller) point(q *queue, force bool) {
+	at := kgo.EpochOffset{Epoch: q.epoch, Offset: q.tail}
+	if force {
+		p.flow.client.SetOffsets(offsetAt(q.claim.Partition, kgo.EpochOffset{Epoch: -1, Offset: q.tail + 1}))
+	}
+	p.flow.client.SetOffsets(offsetAt(q.claim.Partition, at))
+}
+
+// settle acts on what a fetch of our own found.
+func (p *poller) settle(pr proof) {
+	q := pr.queue
+	held := q.held
+	p.flow.budget.add(-q.heldCost)
+	q.probing, q.held, q.heldCost, q.active = false, nil, 0, time.Now()
+	switch {
+	case q.gone(), q.tail != pr.from:
+		return
+	case pr.err != nil:
+		p.flow.log.Warn("cannot look at a gap in the log, trying again",
+			slog.String("partition", q.claim.String()), slog.Any("error", pr.err))
+	case held == nil:
+		q.skipTo(pr.finding.next)
+		return
+	case pr.finding.next >= held[0].Offset:
+		q.verified = true
+		p.push(q, held)
+		return
+	default:
+		p.flow.log.Warn("the client passed over records; setting its offset again",
+			slog.String("partition", q.claim.String()), slog.Int64("offset", q.tail))
+	}
+	if held != nil {
+		p.point(q, true)
+	}
+}
+
+// resume lets the client fetch again for claims that hold little by now.
+func (p *poller) resume() {
+	for _, l := range p.flow.lanes {
+		for _, q := range l.all() {
+			if q.throttled && q.holds() < p.flow.budget.limit/8 {
+				q.throttled = false
+				q.active = time.Now()
+				p.flow.client.ResumeFetchPartitions(single(q.claim.Partition))
+			}
+		}
+	}
+}
+
+// tails looks at partitions that came to rest below their last stable offset:
+// what lies between may be markers and compacted records, or a fetch that is
+// slow.
+func (p *poller) tails(ctx context.Context) {
+	quiet := time.Second
+	if p.flow.cfg.UntilCaughtUp {
+		quiet = pollPatience
+	}
+	now := time.Now()
+	if now.Sub(p.blocked) < quiet {
+		return
+	}
+	for _, l := range p.flow.lanes {
+		for _, q := range l.all() {
+			if end := q.end(); q.tail < end && !q.throttled && q.held == nil && now.Sub(q.active) > quiet {
+				p.prove(ctx, q, end)
+			}
+		}
+	}
+}
+
+// failed deals with a fetch error that the client does not retry by itself. It
+// would repeat it tens of thousands of times a second, so the first one stops
+// the partition.
+func (p *poller) failed(ctx context.Context, at sinkd.Partition, err error) {
+	var group *kgo.ErrGroupSession
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return
+	case errors.As(err, &group):
+		p.flow.health.failing(&sinkd.Error{Class: sinkd.Transient, Err: err}, 0)
+		return
+	}
+	q := p.flow.assigned.queueOf(at)
+	if q == nil {
+		return
+	}
+	kind := sinkd.FetchFailed
+	var lost *kgo.ErrDataLoss
+	if errors.As(err, &lost) || errors.Is(err, kerr.OffsetOutOfRange) {
+		kind = sinkd.DataLost
+	}
+	if kind == sinkd.DataLost && !errors.As(err, &lost) {
+		// The log start may have passed the position, or a listing says so: the
+		// check of a new claim tells which, and skips where that is wanted.
+		p.flow.fenced([]*sinkd.Claim{q.claim})
+		return
+	}
+	p.flow.stop(ctx, q, kind, err.Error())
+}
+
+func single(p sinkd.Partition) map[string][]int32 {
+	return map[string][]int32{p.Topic: {p.ID}}
+}
+
+func offsetAt(p sinkd.Partition, at kgo.EpochOffset) map[string]map[int32]kgo.EpochOffset {
+	return map[string]map[int32]kgo.EpochOffset{p.Topic: {p.ID: at}}
+}
+
+// listed notes a last stable offset that was listed apart from polls.
+func (p *poller) listed(q *queue, stable int64) {
+	q.lane.mu.Lock()
+	defer q.lane.mu.Unlock()
+	q.known = max(q.known, stable)
+}

@@ -1,0 +1,109 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/sinkd/sinkd"
+)
+
+// finding is what a fetch of our own says of the log from a position on.
+type finding struct {
+	// next is the offset up to which there is no data record: that of the first
+	// data record, or where the fetch ended.
+	next int64
+	// data tells that a data record lies at next.
+	data bool
+}
+
+// probe fetches at a position, past the group's client, and tells where the
+// next data record lies. It looks no further than until, and at what one fetch
+// brings at a time.
+func (f *Flow) probe(ctx context.Context, q *queue, from, until int64) (finding, error) {
+	at := finding{next: from}
+	for at.next < until {
+		fp, next, err := f.fetch(ctx, q, at.next)
+		if err != nil {
+			return at, err
+		}
+		for _, r := range fp.Records {
+			if !r.Attrs.IsControl() {
+				return finding{next: r.Offset, data: true}, nil
+			}
+		}
+		if next <= at.next {
+			return at, nil
+		}
+		at.next = next
+	}
+	return at, nil
+}
+
+// fetch asks the partition's leader once, and answers the records and the next
+// offset.
+func (f *Flow) fetch(ctx context.Context, q *queue, at int64) (kgo.FetchPartition, int64, error) {
+	p := q.claim.Partition
+	leader, _, err := f.client.PartitionLeader(p.Topic, p.ID)
+	if err != nil || leader < 0 {
+		return kgo.FetchPartition{}, at, fmt.Errorf("%s has no leader: %w", p, orUnknown(err))
+	}
+	resp, err := f.fetchRequest(q, at).RequestWith(ctx, f.client.Broker(int(leader)))
+	if err != nil {
+		return kgo.FetchPartition{}, at, fmt.Errorf("fetch %s at %d: %w", p, at, err)
+	}
+	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
+		return kgo.FetchPartition{}, at, fmt.Errorf("fetch %s at %d: %w", p, at, err)
+	}
+	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
+		return kgo.FetchPartition{}, at, fmt.Errorf("fetch %s at %d: the broker left it out", p, at)
+	}
+	fp, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
+		KeepControlRecords: true,
+		Offset:             at,
+		IsolationLevel:     f.cfg.Kafka.isolation(),
+		Topic:              p.Topic,
+		Partition:          p.ID,
+	}, &resp.Topics[0].Partitions[0], kgo.DefaultDecompressor(), nil)
+	if fp.Err != nil {
+		return fp, at, fmt.Errorf("fetch %s at %d: %w", p, at, fp.Err)
+	}
+	return fp, next, nil
+}
+
+// fetchRequest asks for one partition, at once, outside of any session.
+func (f *Flow) fetchRequest(q *queue, at int64) *kmsg.FetchRequest {
+	req := kmsg.NewPtrFetchRequest()
+	req.MaxBytes = 1 << 20
+	req.SessionEpoch = -1
+	if !f.cfg.Kafka.ReadUncommitted {
+		req.IsolationLevel = 1
+	}
+	rp := kmsg.NewFetchRequestTopicPartition()
+	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = q.claim.ID, at, 1<<20
+	rt := kmsg.NewFetchRequestTopic()
+	rt.Topic, rt.TopicID = q.claim.Topic, f.topicID(q.claim.Partition)
+	rt.Partitions = append(rt.Partitions, rp)
+	req.Topics = append(req.Topics, rt)
+	return req
+}
+
+// topicID gives the id that the partition's claim was checked against.
+func (f *Flow) topicID(p sinkd.Partition) [16]byte {
+	f.assigned.mu.Lock()
+	defer f.assigned.mu.Unlock()
+	if pt := f.assigned.parts[p]; pt != nil {
+		return pt.topicID
+	}
+	return [16]byte{}
+}
+
+func orUnknown(err error) error {
+	if err == nil {
+		return kerr.UnknownTopicOrPartition
+	}
+	return err
+}

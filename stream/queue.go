@@ -1,0 +1,157 @@
+package stream
+
+import (
+	"time"
+
+	"github.com/sinkd/sinkd"
+)
+
+// recordOverhead is what a record costs beside its key, value and headers:
+// the client's structs and the pointers to them.
+const recordOverhead = 400
+
+// cost is what a record counts against the memory budget.
+func cost(r *sinkd.Record) int64 {
+	n := int64(len(r.Key)+len(r.Value)) + recordOverhead
+	for i := range r.Headers {
+		n += int64(len(r.Headers[i].Key) + len(r.Headers[i].Value))
+	}
+	return n
+}
+
+// queue holds the records of exactly one claim between the poller and its
+// lane. A new claim gets a new queue; the old one and all that was built from
+// it is dropped whole. The lane's mutex guards the fields below mu.
+type queue struct {
+	claim *sinkd.Claim
+	lane  *lane
+	born  time.Time
+
+	// The poller's own.
+
+	// verified tells that the first gap of the claim was seen to be real, or
+	// that there was none.
+	verified bool
+	// held are records behind a gap that is not believed yet.
+	held     []*sinkd.Record
+	heldCost int64
+	// active is when records came last.
+	active time.Time
+	// probing tells that a fetch of our own is under way.
+	probing bool
+	// throttled tells that the client does not fetch for this claim because it
+	// holds too much of the budget.
+	throttled bool
+
+	// mu: the lane's.
+
+	records []*sinkd.Record
+	// bytes is what the claim holds of the budget: queued, or taken and not
+	// yet landed.
+	bytes int64
+	// taken is the Until of the last range that the lane took, tail the next
+	// offset that the poller expects, landed the position in Postgres.
+	taken, tail, landed int64
+	epoch               int32
+	// known is the last stable offset as it was listed or polled last.
+	known int64
+	// closed tells that the lane takes nothing more: the partition is being
+	// given up. dropped tells that nothing of it may be written any more.
+	closed, dropped bool
+	// moved is when a range of the claim landed last.
+	moved time.Time
+}
+
+func newQueue(c *sinkd.Claim, l *lane, end int64) *queue {
+	now := time.Now()
+	return &queue{
+		claim: c, lane: l, born: now, active: now,
+		taken: c.Next, tail: c.Next, landed: c.Next, epoch: c.Epoch, known: end,
+	}
+}
+
+// fresh cuts off what lies below the queue's tail.
+func (q *queue) fresh(recs []*sinkd.Record) []*sinkd.Record {
+	for len(recs) > 0 && recs[0].Offset < q.tail {
+		recs = recs[1:]
+	}
+	return recs
+}
+
+// push adds records in offset order; markers only move the tail. It answers
+// what they cost.
+func (q *queue) push(recs []*sinkd.Record) int64 {
+	var sum int64
+	last := recs[len(recs)-1]
+	q.lane.mu.Lock()
+	defer q.lane.mu.Unlock()
+	if q.dropped {
+		return 0
+	}
+	before := len(q.records)
+	for _, r := range recs {
+		if !r.Attrs.IsControl() {
+			sum += cost(r)
+			q.records = append(q.records, r)
+		}
+	}
+	q.lane.count(len(q.records)-before, sum)
+	q.tail, q.epoch = last.Offset+1, last.LeaderEpoch
+	q.bytes += sum
+	q.lane.queued += len(q.records)
+	q.lane.poke()
+	return sum
+}
+
+// skipTo moves the tail over offsets that hold nothing.
+func (q *queue) skipTo(next int64) {
+	q.lane.mu.Lock()
+	defer q.lane.mu.Unlock()
+	if next > q.tail {
+		q.tail = next
+		q.lane.poke()
+	}
+}
+
+// take cuts a range of at most n records off the queue; with the last record
+// go the markers behind it. The lane's mutex is held.
+func (q *queue) take(n int) sinkd.Range {
+	r := sinkd.Range{Claim: q.claim, From: q.taken, Until: q.tail, Epoch: q.epoch}
+	if n < len(q.records) {
+		r.Records, q.records = q.records[:n:n], q.records[n:]
+		last := r.Records[n-1]
+		r.Until, r.Epoch = last.Offset+1, last.LeaderEpoch
+	} else {
+		r.Records, q.records = q.records, nil
+	}
+	q.taken = r.Until
+	return r
+}
+
+// close makes the lane take nothing more from the queue.
+func (q *queue) close() {
+	q.lane.mu.Lock()
+	defer q.lane.mu.Unlock()
+	q.closed = true
+}
+
+// gone tells that nothing of the queue may be written any more.
+func (q *queue) gone() bool {
+	q.lane.mu.Lock()
+	defer q.lane.mu.Unlock()
+	return q.closed
+}
+
+// position is the next offset that is not yet in Postgres.
+func (q *queue) position() int64 {
+	q.lane.mu.Lock()
+	defer q.lane.mu.Unlock()
+	return q.landed
+}
+
+// end is the last stable offset as far as it is known.
+func (q *queue) end() int64 {
+	q.lane.mu.Lock()
+	defer q.lane.mu.Unlock()
+	return q.known
+}

@@ -1,0 +1,137 @@
+package stream
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sinkd/sinkd"
+)
+
+// adjust is the claim function: the client asks it where to begin with newly
+// assigned partitions. What Kafka says of committed offsets is ignored;
+// positions come from Postgres, with a claim. It never fails and never leaves
+// a partition out, which would make the client rejoin without end, or leave
+// the partition dead: one that could not be claimed in time is returned at
+// offset 0, and paused before.
+func (f *Flow) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	parts := f.assigned.add(partitionsOf(offsets))
+	t := newTicket(len(parts))
+	f.claimer.ask(parts, t, 0)
+	ctx, cancel := context.WithTimeout(ctx, claimPatience)
+	defer cancel()
+	got := t.wait(ctx)
+	for _, pt := range parts {
+		at := kgo.NewOffset().At(0)
+		var q *queue
+		if c := got[pt]; c != nil {
+			q = f.open(pt, c)
+		}
+		if q == nil {
+			f.client.PauseFetchPartitions(single(pt.Partition))
+		} else {
+			at = kgo.NewOffset().At(q.claim.Next).WithEpoch(q.claim.Epoch)
+			f.client.ResumeFetchPartitions(single(pt.Partition))
+		}
+		offsets[pt.Topic][pt.ID] = at
+	}
+	f.log.Info("partitions assigned", slog.Int("partitions", len(parts)), slog.Int("claimed", len(got)))
+	return offsets, nil
+}
+
+func partitionsOf(offsets map[string]map[int32]kgo.Offset) []sinkd.Partition {
+	var out []sinkd.Partition
+	for topic, parts := range offsets {
+		for id := range parts {
+			out = append(out, sinkd.Partition{Topic: topic, ID: id})
+		}
+	}
+	return out
+}
+
+// open publishes the queue of a good claim; nil where the tenure has ended.
+func (f *Flow) open(pt *part, c *claimed) *queue {
+	q := f.assigned.open(pt, c, f.lanes)
+	if q == nil {
+		return nil
+	}
+	f.courtesy.mark(pt.Partition, kgo.EpochOffset{Epoch: c.claim.Epoch, Offset: c.claim.Next})
+	f.log.Info("partition claimed", slog.String("partition", pt.String()), slog.Int64("position", c.claim.Next))
+	f.caught.poke()
+	return q
+}
+
+// onAssigned only counts: the claim function follows.
+func (f *Flow) onAssigned(_ context.Context, _ *kgo.Client, m map[string][]int32) {
+	f.metrics.rebalance("assigned", m)
+	f.health.up(kafka)
+}
+
+// onRevoked gives partitions up in an orderly way: their transaction under way
+// may finish, at most for the lesser of the drain timeout and a third of the
+// rebalance timeout; after that it goes on alone, and the compare-and-set
+// decides. Other partitions keep their queues and lanes.
+func (f *Flow) onRevoked(ctx context.Context, _ *kgo.Client, m map[string][]int32) {
+	f.metrics.rebalance("revoked", m)
+	parts := f.assigned.remove(listed(m))
+	if len(parts) == 0 {
+		return
+	}
+	wait := min(f.cfg.DrainTimeout, f.cfg.Kafka.RebalanceTimeout/3)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
+	defer cancel()
+	var claims []*sinkd.Claim
+	gone := make(map[sinkd.Partition]bool, len(parts))
+	for _, pt := range parts {
+		if pt.queue != nil {
+			pt.queue.close()
+			claims = append(claims, pt.queue.claim)
+			gone[pt.Partition] = true
+		}
+	}
+	for _, pt := range parts {
+		if pt.queue != nil {
+			pt.queue.lane.release(ctx, pt.queue)
+		}
+	}
+	f.released(claims)
+	f.farewell(ctx, gone)
+	f.log.Info("partitions revoked", slog.Int("partitions", len(parts)))
+}
+
+// released tells Postgres that the claims were given up, for the hand-over
+// time; nobody waits for it.
+func (f *Flow) released(claims []*sinkd.Claim) {
+	if len(claims) == 0 {
+		return
+	}
+	f.tasks.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), claimPatience/2)
+		defer cancel()
+		if err := f.cfg.Store.Release(ctx, claims); err != nil {
+			f.log.Warn("cannot note the release of partitions", slog.Any("error", err))
+		}
+	})
+}
+
+// onLost drops partitions at once: others have them by now.
+func (f *Flow) onLost(_ context.Context, _ *kgo.Client, m map[string][]int32) {
+	f.metrics.rebalance("lost", m)
+	for _, pt := range f.assigned.remove(listed(m)) {
+		if pt.queue != nil {
+			pt.queue.lane.drop(pt.queue)
+		}
+	}
+	f.log.Warn("partitions lost", slog.Int("topics", len(m)))
+}
+
+func listed(m map[string][]int32) []sinkd.Partition {
+	var out []sinkd.Partition
+	for topic, ids := range m {
+		for _, id := range ids {
+			out = append(out, sinkd.Partition{Topic: topic, ID: id})
+		}
+	}
+	return out
+}

@@ -1,0 +1,116 @@
+package stream
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sinkd/sinkd"
+)
+
+// State is a snapshot of the flow, for the status page and the probes.
+type State struct {
+	// Phase is starting, running, retrying, paused or halted.
+	Phase string `json:"state"`
+	// Ready tells that the flow moves records, or would if there were any.
+	Ready bool `json:"ready"`
+	// Live is false where a lane makes no step for far too long.
+	Live bool `json:"live"`
+	// Reason says in one sentence why the phase is not running.
+	Reason     string           `json:"reason,omitempty"`
+	Partitions []PartitionState `json:"partitions"`
+	Lanes      []LaneState      `json:"lanes"`
+	// Inflight and Memory are bytes: what records in flight hold, and may hold.
+	Inflight int64 `json:"inflight_bytes"`
+	Memory   int64 `json:"memory_limit_bytes"`
+}
+
+// PartitionState is one assigned partition.
+type PartitionState struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	// State is claiming, running, paused or halted.
+	State    string `json:"state"`
+	Position int64  `json:"position"`
+	// Lag is the number of offsets to the end that may be read.
+	Lag int64 `json:"lag_records"`
+	// Lane is the lane that writes the partition, -1 for none.
+	Lane int `json:"lane"`
+}
+
+// LaneState is what one lane does, since when.
+type LaneState struct {
+	Lane    int       `json:"lane"`
+	State   string    `json:"state"`
+	Since   time.Time `json:"since"`
+	Queued  int       `json:"queued_records"`
+	Claims  int       `json:"partitions"`
+	Pending int       `json:"batches_under_way"`
+}
+
+// State gives a snapshot.
+func (f *Flow) State() State {
+	s := State{Phase: "running", Ready: true, Live: true, Inflight: f.budget.used.Load(), Memory: f.cfg.Memory}
+	count := make(map[phase]int)
+	for _, pt := range f.assigned.all() {
+		count[pt.phase]++
+		s.Partitions = append(s.Partitions, pt.state())
+	}
+	slices.SortFunc(s.Partitions, func(a, b PartitionState) int {
+		return sinkd.Partition{Topic: a.Topic, ID: a.Partition}.Compare(sinkd.Partition{Topic: b.Topic, ID: b.Partition})
+	})
+	for _, l := range f.lanes {
+		st := l.snapshot()
+		s.Lanes = append(s.Lanes, st)
+		if st.Pending > 0 && st.State == string(laneWriting) && time.Since(st.Since) > f.stuckAfter() {
+			s.Live, s.Reason = false, fmt.Sprintf("lane %d has made no step since %s", l.id, st.Since.Format(time.RFC3339))
+		}
+	}
+	f.judge(&s, count)
+	return s
+}
+
+// judge gives the snapshot its phase, the worst that holds.
+func (f *Flow) judge(s *State, count map[phase]int) {
+	if d, o, failing := f.health.failingNow(); failing {
+		s.Phase, s.Ready = "retrying", false
+		s.Reason = fmt.Sprintf("%s: retrying since %s, attempt %d: %v", d, o.since.Format(time.TimeOnly), o.attempts, o.err)
+		return
+	}
+	switch {
+	case count[halted] > 0:
+		s.Phase, s.Reason = "halted", fmt.Sprintf("%d partitions are halted; see sinkd incidents list", count[halted])
+		s.Ready = count[running] > 0
+	case count[paused] > 0:
+		s.Phase, s.Reason = "paused", fmt.Sprintf("%d partitions are paused", count[paused])
+	case count[claiming] > 0, len(s.Partitions) == 0:
+		s.Phase, s.Ready = "starting", false
+		s.Reason = fmt.Sprintf("%d partitions wait for their claim", count[claiming])
+		if len(s.Partitions) == 0 {
+			s.Reason = "no partitions are assigned"
+		}
+	}
+}
+
+// stuckAfter is how long a lane may go without a step: ten times the time that
+// one may take.
+func (f *Flow) stuckAfter() time.Duration { return 10 * f.cfg.StepTimeout }
+
+func (pt *part) state() PartitionState {
+	s := PartitionState{Topic: pt.Topic, Partition: pt.ID, State: string(pt.phase), Lane: -1}
+	if q := pt.queue; q != nil {
+		q.lane.mu.Lock()
+		defer q.lane.mu.Unlock()
+		s.Position, s.Lag, s.Lane = q.landed, max(q.known-q.landed, 0), q.lane.id
+	}
+	return s
+}
+
+func (l *lane) snapshot() LaneState {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return LaneState{
+		Lane: l.id, State: string(l.state), Since: l.since,
+		Queued: l.queued, Claims: len(l.queues), Pending: l.pending,
+	}
+}

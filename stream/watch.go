@@ -1,0 +1,160 @@
+package stream
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/sinkd/sinkd"
+)
+
+const (
+	// watchInterval is how soon an operator's command is noticed.
+	watchInterval = 2 * time.Second
+	// observeInterval is how often the ends of the log are listed.
+	observeInterval = 10 * time.Second
+	// identityInterval is how often topic ids are compared, for brokers whose
+	// fetch responses carry none.
+	identityInterval = 30 * time.Second
+)
+
+// watch compares the position rows with what this process believes: an
+// operator's pause, resume, reset or acknowledged incident, another writer's
+// claim of a partition that has nothing to write.
+func (f *Flow) watch(ctx context.Context) {
+	for sleep(ctx, watchInterval) {
+		asked := time.Now()
+		rows, err := f.cfg.Store.Positions(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				f.health.failing(classified(err), watchInterval)
+			}
+			continue
+		}
+		f.health.up(postgres)
+		byPart := make(map[sinkd.Partition]sinkd.Position, len(rows))
+		for _, r := range rows {
+			byPart[r.Partition] = r
+		}
+		for _, pt := range f.assigned.all() {
+			if row, ok := byPart[pt.Partition]; ok {
+				f.compare(ctx, pt, row, asked)
+			}
+		}
+		f.metrics.partitions(f.assigned.all())
+	}
+}
+
+// compare acts on the difference between a position row, read after asked, and
+// the partition as this process holds it.
+func (f *Flow) compare(ctx context.Context, pt part, row sinkd.Position, asked time.Time) {
+	switch {
+	case pt.queue == nil:
+		if pt.phase != claiming && row.Halted == "" && !row.Paused {
+			f.revive(pt.Partition)
+		}
+	case pt.queue.born.After(asked):
+	case row.Paused || row.Halted != "":
+		pt.queue.lane.release(ctx, pt.queue)
+		to := paused
+		if row.Halted != "" {
+			to = halted
+		}
+		f.close(pt.queue.claim, to)
+		f.log.Info("partition "+string(to), slog.String("partition", pt.String()))
+	case row.Token != pt.queue.claim.Token:
+		f.fenced([]*sinkd.Claim{pt.queue.claim})
+	}
+}
+
+// revive asks for a claim of a partition that nothing stops any more.
+func (f *Flow) revive(p sinkd.Partition) {
+	f.assigned.mu.Lock()
+	pt := f.assigned.parts[p]
+	if pt == nil || pt.queue != nil {
+		f.assigned.mu.Unlock()
+		return
+	}
+	pt.phase = claiming
+	f.assigned.mu.Unlock()
+	f.claimer.ask([]*part{pt}, nil, 0)
+}
+
+// observe lists the ends of the log, for lag, for silent tails, and for what
+// others see in Postgres; and compares topic ids.
+func (f *Flow) observe(ctx context.Context) {
+	var compared time.Time
+	for {
+		topics := f.topicsHeld()
+		log, err := f.brokers.bounds(ctx, topics...)
+		if err == nil {
+			f.note(ctx, log)
+		}
+		if err == nil && time.Since(compared) > identityInterval {
+			compared = time.Now()
+			err = f.identify(ctx, topics)
+		}
+		if err != nil && ctx.Err() == nil {
+			f.log.Warn("cannot observe the log", slog.Any("error", err))
+		}
+		if !sleep(ctx, observeInterval) {
+			return
+		}
+	}
+}
+
+// topicsHeld gives the topics of which this process holds a partition.
+func (f *Flow) topicsHeld() []string {
+	var out []string
+	seen := make(map[string]bool)
+	for _, pt := range f.assigned.all() {
+		if !seen[pt.Topic] {
+			seen[pt.Topic] = true
+			out = append(out, pt.Topic)
+		}
+	}
+	return out
+}
+
+// note passes on what was listed of the partitions that this process holds.
+func (f *Flow) note(ctx context.Context, log map[sinkd.Partition]bounds) {
+	now := time.Now()
+	var obs []sinkd.Observation
+	for _, pt := range f.assigned.all() {
+		b, ok := log[pt.Partition]
+		if !ok {
+			continue
+		}
+		if pt.queue != nil {
+			f.poller.listed(pt.queue, b.stable)
+			f.metrics.position(pt.Partition, pt.queue.position(), b)
+		}
+		obs = append(obs, sinkd.Observation{
+			Partition: pt.Partition, LogStart: b.start, End: b.stable, HighWatermark: b.high, At: now,
+		})
+	}
+	if len(obs) == 0 {
+		return
+	}
+	if err := f.cfg.Store.Observe(ctx, obs); err != nil && ctx.Err() == nil {
+		f.log.Warn("cannot note what was observed", slog.Any("error", err))
+	}
+}
+
+// identify halts the partitions of topics that were made anew.
+func (f *Flow) identify(ctx context.Context, topics []string) error {
+	if len(topics) == 0 {
+		return nil
+	}
+	now, err := f.brokers.topics(ctx, topics...)
+	if err != nil {
+		return err
+	}
+	for _, pt := range f.assigned.all() {
+		id := identity{now: now[pt.Topic], pinned: sinkd.Topic{ID: pt.topicID}}
+		if pt.queue != nil && id.recreated() {
+			f.stop(ctx, pt.queue, sinkd.TopicRecreated, "the topic's id is no longer the one that was claimed")
+		}
+	}
+	return nil
+}
