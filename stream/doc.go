@@ -2,4 +2,142 @@
 // in memory, queues, lanes, backpressure and the run loop. All goroutines of
 // the flow are here. It never speaks SQL and knows no format: rows are encoded
 // by an Encoder and written by a Store, which cmd/sinkd hands in.
+//
+// # The protocol
+//
+// Every record that Kafka has committed takes effect in Postgres exactly once.
+// That rests on one thing: a compare-and-set of the position row in the
+// transaction that writes the rows. The consumer group decides who should work;
+// it fences nobody. The essay below says why each guard is there; a test for
+// each fails when the guard is taken out.
+//
+// # States of a partition
+//
+//	             assigned                     claim, checked
+//	(not ours) ------------> claiming --------------------------> running
+//	     ^                    |   ^  ^                             |  |  |
+//	     |     halt or pause  |   |  |  fenced: 2 heartbeats+jitter|  |  |
+//	     |     in the row     |   |  +-----------------------------+  |  |
+//	     |                    v   | acknowledged, resumed             |  |
+//	     |              halted, paused <------------------------------+  |
+//	     |                    |         incident, operator               |
+//	     +--------------------+------------------------------------------+
+//	                 revoked (the transaction under way may end), lost (at once)
+//
+// A tenure is one assignment of one partition to this process. What was begun
+// under an older tenure is dropped.
+//
+// # Invariants
+//
+//  1. The ranges of a partition in the ledger are contiguous and disjoint
+//     within a generation.
+//  2. records = rows + skipped + dead, for every range.
+//  3. The position changes only with its rows, operator commands apart.
+//  4. A writer that lost a partition never commits for it again.
+//
+// # The way of a claim
+//
+// AdjustFetchOffsetsFn (adjust) asks the claimer, which works in a goroutine of
+// its own: it pins the topic's first positions (pin), writes a fresh random
+// token into the position rows and reads the positions (Store.Claim), and only
+// then asks the brokers for identity and bounds (check). A good claim opens a
+// queue in the lane with the fewest; the queue is published before the function
+// returns the offset.
+//
+// The function never fails and never leaves a partition out. An error makes the
+// client leave and rejoin without end; a partition left out of the map can
+// never be revived. What cannot be claimed in time is returned at offset 0 and
+// paused before, and when its claim comes, the poller opens the queue, sets the
+// offset and resumes.
+//
+// # Why each guard is there
+//
+// Offset compare (store, apply). A database that failed over to a lagging
+// replica, or was restored, has an older position under the same token. Without
+// the compare the next range would land after a hole.
+//
+// Claim compare (store, apply). A range that was built under an old claim can
+// fit the position again after an operator's reset, or after the topic was made
+// anew: its records would be those of another time. Whatever changes a
+// position, an identity or a halt writes a new token, so one comparison covers
+// all of them.
+//
+// Random token. A counter can be minted twice: by two writers on either side of
+// a failover that lost the first one's claim.
+//
+// Claim before read. The position is read by the statement that writes the
+// token. Read before, another writer could move it in between, and the records
+// from the older position on would be read for nothing; compared with the token
+// only, they would be doubled.
+//
+// A queue belongs to one claim. Records that were polled before a fence lie
+// beyond the position that the next claim reads. In a shared queue they would
+// be the first of the new claim's range, whose from is its position: a range
+// with a hole, under a claim that holds, at the offset that fits.
+//
+// from is the previous until, never the first record's offset. Compaction and
+// transaction markers leave gaps, so a first record above from proves nothing;
+// but that also means that a gap which the client made is invisible. Hence:
+//
+// The first gap of a claim is not believed. Setting the offset that the client
+// believes to hold does nothing, and the client's committed offsets change even
+// when its cursor does not. If the first record of a claim lies above its
+// position, a fetch of our own at the position has to show that nothing lies
+// between (probe); else the offset is set again.
+//
+// Only the poller sets offsets, between a poll and AllowRebalance. The
+// assignment stands still then, and no group commit of ours is under way, which
+// the client forbids at the same time.
+//
+// The first positions are pinned for all partitions of a topic, in the
+// transaction that makes the topic known. With start policy latest, a partition
+// whose first batch comes after a crash would otherwise begin at a later end,
+// and what was produced in between would be lost. What appears later begins at
+// its log start, whatever the policy.
+//
+// The bounds are listed after the claim. Listed before, a position that another
+// owner moves on in between seems to lie beyond the end of the log. Even so it
+// has to persist for half a minute before it counts.
+//
+// Topic id and cluster id are compared at the claim, and the topic id with each
+// fetch and every half minute. A topic that was deleted and made anew has the
+// same name, and offsets that mean other records.
+//
+// Halts are conditional on claim and position, and record their incident in the
+// same transaction: a halt that comes late from a writer that was fenced must
+// not stop the partition of its successor.
+//
+// A COMMIT without an answer is unknown, never failed (store, unknown). Taking
+// the position rows FOR UPDATE waits for the old backend's end, and the one row
+// that is still ours decides for the whole batch.
+//
+// Dead letters are written in the batch's transaction. Written before, a batch
+// that is rolled back leaves letters of records that then land; written after,
+// a crash loses them.
+//
+// Blockers are ended only where they wait for their client. No server timer
+// frees a transaction that stalled inside COPY, so a stopped predecessor would
+// hold the row for as long as its TCP connection lives; but a long merge is
+// healthy.
+//
+// # Silent tails
+//
+// Where a partition came to rest below its last stable offset, what lies
+// between may be markers and compacted records: no poll will ever say so. A
+// fetch of our own at the position answers (tails); the range without records
+// lands like any other, at most once a second. It is never taken from a listed
+// offset, which can be ahead of what was read.
+//
+// # Stages
+//
+// The poller puts records into queues and never blocks in between. Each lane
+// has a builder, which encodes batch n+1, and an applier, which writes batch n;
+// land is the only policy for what can go wrong. Nothing of this process is
+// waited for while position rows are locked.
+//
+// Memory: a record counts its key, value, headers and 400 bytes from the poll
+// until it landed, encoded rows count as well. The poller does not poll while
+// the budget is spent, or while every lane has a whole batch waiting. A claim
+// that holds more than a quarter of the budget is paused until it holds less
+// than an eighth, so that one lane that is stuck does not stop the others.
 package stream
