@@ -98,7 +98,6 @@ func (q *queue) push(recs []*sinkd.Record) int64 {
 	q.lane.count(len(q.records)-before, sum)
 	q.tail, q.epoch = last.Offset+1, last.LeaderEpoch
 	q.bytes += sum
-	q.lane.queued += len(q.records)
 	q.lane.poke()
 	return sum
 }

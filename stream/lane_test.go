@@ -1,0 +1,180 @@
+package stream
+
+import (
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sinkd/sinkd"
+)
+
+// newTestLane makes a lane that nobody works, for what it decides by itself.
+func newTestLane(records int) *lane {
+	f := &Flow{cfg: Config{
+		BatchRecords: records, BatchBytes: 1 << 20, BatchInterval: 200 * time.Millisecond,
+		NewEncoder: func() Encoder { return nil },
+	}, budget: newBudget(1 << 30)}
+	return newLane(f, 0)
+}
+
+func records(id int32, from int64, n int) []*sinkd.Record {
+	out := make([]*sinkd.Record, n)
+	for i := range out {
+		out[i] = &sinkd.Record{Topic: "t", Partition: id, Offset: from + int64(i), Value: []byte("1234567890")}
+	}
+	return out
+}
+
+func (l *lane) with(id int32, n int) *queue {
+	q := l.open(&sinkd.Claim{Partition: sinkd.Partition{Topic: "t", ID: id}, Epoch: -1}, 0)
+	if n > 0 {
+		q.push(records(id, 0, n))
+	}
+	return q
+}
+
+func TestBatchTakesFairShares(t *testing.T) {
+	l := newTestLane(100)
+	l.with(0, 1000)
+	l.with(1, 10)
+	l.with(2, 1000)
+	fl := l.cut()
+	got := make(map[int32]int)
+	for _, r := range fl.batch.Ranges {
+		got[r.Claim.ID] = len(r.Records)
+	}
+	if got[1] != 10 || got[0]+got[2] != 90 || got[0] < 44 || got[0] > 46 {
+		t.Errorf("shares %v, want 45, 10, 45", got)
+	}
+	if l.queued != 2010-100 {
+		t.Errorf("%d records queued after the cut, want 1910", l.queued)
+	}
+}
+
+func TestRangesFollowEachOther(t *testing.T) {
+	l := newTestLane(7)
+	q := l.with(0, 20)
+	next := int64(0)
+	for range 4 {
+		for _, r := range l.cut().batch.Ranges {
+			if r.From != next {
+				t.Fatalf("range from %d after %d", r.From, next)
+			}
+			next = r.Until
+		}
+	}
+	if next != 20 || len(q.records) != 0 {
+		t.Errorf("taken up to %d, %d left", next, len(q.records))
+	}
+}
+
+func TestMarkersMoveTheRangeOnly(t *testing.T) {
+	l := newTestLane(100)
+	q := l.with(0, 3)
+	q.push([]*sinkd.Record{{Offset: 3, Attrs: controlAttrs()}})
+	r := l.cut().batch.Ranges[0]
+	if len(r.Records) != 3 || r.Until != 4 {
+		t.Errorf("%d records in [%d,%d), want 3 in [0,4)", len(r.Records), r.From, r.Until)
+	}
+}
+
+// controlAttrs gives the attributes of a control record.
+func controlAttrs() kgo.RecordAttrs {
+	return kgo.NewRecordAttrs(kgo.RecordAttrsOpts{Control: true})
+}
+
+func TestRangeWithoutRecordsLandsOnceASecond(t *testing.T) {
+	l := newTestLane(100)
+	q := l.with(0, 0)
+	q.moved = time.Now()
+	q.skipTo(10)
+	if due, _ := l.due(time.Now()); due {
+		t.Error("a range without records is due at once")
+	}
+	if due, _ := l.due(time.Now().Add(1100 * time.Millisecond)); !due {
+		t.Error("a range without records is not due after a second")
+	}
+	l.draining = true
+	if due, _ := l.due(time.Now()); !due {
+		t.Error("a range without records is not due on drain")
+	}
+}
+
+func TestBatchIsDueByIntervalOrSize(t *testing.T) {
+	l := newTestLane(100)
+	q := l.with(0, 1)
+	now := time.Now()
+	if due, _ := l.due(now); !due {
+		t.Error("the first record after a quiet time is not due at once")
+	}
+	l.ended = now
+	if due, at := l.due(now); due || at.Sub(now) != 200*time.Millisecond {
+		t.Errorf("due %v, in %v; want in 200ms", due, at.Sub(now))
+	}
+	l.pending = 1
+	if due, _ := l.due(now.Add(time.Minute)); due {
+		t.Error("a batch that is not full is due while another is under way")
+	}
+	q.push(records(0, 1, 99))
+	if due, _ := l.due(now); !due {
+		t.Error("a full batch is not due")
+	}
+}
+
+func TestBatchIsBoundedByBytes(t *testing.T) {
+	l := newTestLane(100)
+	l.flow.cfg.BatchBytes = 55
+	l.with(0, 20)
+	l.with(1, 20)
+	fl := l.cut()
+	if n := fl.batch.Records(); n != 5 {
+		t.Errorf("%d records of 10 bytes in a batch of 55, want 5", n)
+	}
+}
+
+func TestDroppedQueueGivesItsMemoryBack(t *testing.T) {
+	l := newTestLane(10)
+	q := l.with(0, 0)
+	l.flow.budget.add(q.push(records(0, 0, 25)))
+	fl := l.cut()
+	l.pending++
+	l.drop(q)
+	if !l.lost(q.claim) {
+		t.Error("a dropped claim is not lost")
+	}
+	l.finish(fl)
+	if used := l.flow.budget.used.Load(); used != 0 {
+		t.Errorf("%d bytes are still held", used)
+	}
+	if l.queued != 0 || l.weight != 0 {
+		t.Errorf("%d records, %d bytes are still queued", l.queued, l.weight)
+	}
+}
+
+func TestSizer(t *testing.T) {
+	s := newSizer(1000, time.Second)
+	s.landed(1000, 2*time.Second)
+	if s.size() != 500 {
+		t.Errorf("size %d after a slow batch, want 500", s.size())
+	}
+	s.landed(500, time.Millisecond)
+	if s.size() != 600 {
+		t.Errorf("size %d after a quick one, want 600", s.size())
+	}
+	s.landed(10, 2*time.Second)
+	if s.size() != 600 {
+		t.Errorf("size %d after a slow batch that was not full, want 600", s.size())
+	}
+	big := newSizer(50000, time.Second)
+	big.split()
+	for i := range 3 {
+		if big.size() != smallBatch {
+			t.Errorf("size %d after a split and %d clean batches", big.size(), i)
+		}
+		big.landed(10, 0)
+	}
+	if big.size() != 50000 {
+		t.Errorf("size %d after three clean batches", big.size())
+	}
+}
