@@ -45,6 +45,10 @@ type Error struct {
 	Table string
 	// Record is the record that Postgres named, nil if it named none.
 	Record *Record
+	// Split tells, of a Transient error, that a smaller batch may not meet it:
+	// a timeout, or memory. Where a single record still does, a person is
+	// needed.
+	Split bool
 	// Hint is what to do about it.
 	Hint string
 	Err  error
