@@ -1,0 +1,35 @@
+package transform
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/sinkd/sinkd"
+)
+
+// The stages at which a record fails here.
+const (
+	stageDecode  = "decode"
+	stageConvert = "convert"
+)
+
+// framing is the length of what a schema registry's clients put before a
+// value: a zero byte and the schema's id.
+const framing = 5
+
+// undecodable is the dead letter of a record that could not be read.
+func undecodable(rec *sinkd.Record, err error) *sinkd.DeadLetter {
+	d := &sinkd.DeadLetter{Record: rec, Stage: stageDecode, Reason: err.Error()}
+	if v := rec.Value; len(v) >= framing && v[0] == 0 {
+		d.SchemaID = int(binary.BigEndian.Uint32(v[1:]))
+		d.Reason = fmt.Sprintf("value is not JSON: it begins with a zero byte and schema id %d, as a schema registry's clients write it; "+
+			"set SINKD_FORMAT to avro, protobuf or jsonschema", d.SchemaID)
+	}
+	return d
+}
+
+// tooLarge is the dead letter of a record beyond the limit.
+func tooLarge(rec *sinkd.Record, size, limit int) *sinkd.DeadLetter {
+	return &sinkd.DeadLetter{Record: rec, Stage: stageDecode, Reason: fmt.Sprintf(
+		"the record has %d bytes of key, value and headers, more than SINKD_MAX_RECORD_BYTES (%d)", size, limit)}
+}

@@ -1,0 +1,159 @@
+package transform
+
+import "github.com/sinkd/sinkd"
+
+// Options are what an encoder needs to know beforehand.
+type Options struct {
+	// Routes are the pipeline's; the first that takes a topic is the topic's.
+	Routes []*sinkd.Route
+	// MaxRecordBytes bounds key, value and headers of a record together; a
+	// larger record is a dead letter. 0 = no bound.
+	MaxRecordBytes int
+}
+
+// Encoder turns the records of batches into rows. It belongs to one lane and
+// is called from one goroutine at a time; of the batches that it encoded,
+// several may be alive at once.
+type Encoder struct {
+	options Options
+	plans   map[string]*plan
+	targets []*target
+	// open are the groups that got rows in the batch in work.
+	open   []*group
+	spares spares
+}
+
+// NewEncoder makes an encoder that knows no table yet.
+func NewEncoder(o Options) *Encoder {
+	return &Encoder{options: o, plans: make(map[string]*plan)}
+}
+
+// Supply gives the encoder the table of a topic, also anew after the table
+// changed. An error is a *sinkd.Error of class Configuration: it names table
+// and column, and its hint says what to do.
+func (e *Encoder) Supply(topic string, t *sinkd.Table) error {
+	p, err := compile(sinkd.RouteOf(e.options.Routes, topic), topic, t)
+	if err != nil {
+		return err
+	}
+	p.target = e.target(t)
+	e.plans[topic] = p
+	return nil
+}
+
+// Encode fills b.Rows, b.Dead and each range's Count from the records, and
+// replaces what was there. Where the table of a topic is unknown it fills
+// nothing and returns what it needs; see Supply.
+func (e *Encoder) Encode(b *sinkd.Batch) []sinkd.Need {
+	if needs := e.needs(b); needs != nil {
+		return needs
+	}
+	e.Recycle(b)
+	for i := range b.Ranges {
+		e.encodeRange(b, &b.Ranges[i])
+	}
+	for _, g := range e.open {
+		e.close(b, g)
+	}
+	e.open = e.open[:0]
+	e.forget()
+	return nil
+}
+
+// Recycle takes the batch's buffers back, once it landed or was dropped; what
+// Encode made is gone from it then.
+func (e *Encoder) Recycle(b *sinkd.Batch) {
+	for i := range b.Rows {
+		e.spares.put(&b.Rows[i])
+	}
+	clear(b.Rows)
+	clear(b.Dead)
+	b.Rows, b.Dead = b.Rows[:0], b.Dead[:0]
+}
+
+// needs lists the topics of the batch whose table is unknown, each once.
+func (e *Encoder) needs(b *sinkd.Batch) []sinkd.Need {
+	var needs []sinkd.Need
+	asked := map[string]bool(nil)
+	for i := range b.Ranges {
+		topic := b.Ranges[i].Claim.Topic
+		if e.plans[topic] != nil || asked[topic] {
+			continue
+		}
+		if asked == nil {
+			asked = make(map[string]bool)
+		}
+		asked[topic] = true
+		needs = append(needs, sinkd.Need{Topic: topic})
+	}
+	return needs
+}
+
+// encodeRange encodes the records of one range and counts what became of them.
+func (e *Encoder) encodeRange(b *sinkd.Batch, r *sinkd.Range) {
+	p := e.plans[r.Claim.Topic]
+	r.Count = sinkd.Count{}
+	for _, rec := range r.Records {
+		tally(&r.Count, rec)
+		if rec.Value == nil && !p.landing {
+			r.Count.Skipped++
+			continue
+		}
+		if dead := e.record(p, rec); dead != nil {
+			b.Dead = append(b.Dead, *dead)
+			r.Count.Dead++
+			continue
+		}
+		r.Count.Rows++
+	}
+}
+
+// record encodes one record, or tells why it cannot be.
+func (e *Encoder) record(p *plan, rec *sinkd.Record) *sinkd.DeadLetter {
+	if size := sizeOf(rec); e.options.MaxRecordBytes > 0 && size > e.options.MaxRecordBytes {
+		return tooLarge(rec, size, e.options.MaxRecordBytes)
+	}
+	if err := p.read(rec); err != nil {
+		return undecodable(rec, err)
+	}
+	g := e.group(p)
+	start := len(g.buf)
+	buf, err := p.tuple(g.buf, g)
+	if err != nil {
+		g.buf = buf[:start]
+		return &sinkd.DeadLetter{Record: rec, Stage: stageConvert, Reason: err.Error()}
+	}
+	g.buf = buf
+	g.row = append(g.row, sinkd.RowRef{Start: start, Record: rec})
+	return nil
+}
+
+// tally counts what the record is, whatever becomes of it.
+func tally(c *sinkd.Count, rec *sinkd.Record) {
+	c.Bytes += int64(len(rec.Key) + len(rec.Value))
+	t := rec.Timestamp
+	if !c.First.IsZero() && !t.Before(c.First) && !t.After(c.Last) {
+		return
+	}
+	if _, ok := timeOf(t); !ok {
+		// A time that Postgres cannot express must not keep the range from
+		// being recorded.
+		return
+	}
+	if c.First.IsZero() {
+		c.First, c.Last = t, t
+	} else if t.Before(c.First) {
+		c.First = t
+	} else {
+		c.Last = t
+	}
+}
+
+// sizeOf counts the bytes that the record brings.
+func sizeOf(rec *sinkd.Record) int {
+	n := len(rec.Key) + len(rec.Value)
+	for i := range rec.Headers {
+		n += len(rec.Headers[i].Key) + len(rec.Headers[i].Value)
+	}
+	return n
+}

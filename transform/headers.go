@@ -1,0 +1,44 @@
+package transform
+
+import (
+	"bytes"
+	"encoding/base64"
+	"unicode/utf8"
+
+	"github.com/sinkd/sinkd"
+)
+
+// base64Prefix marks what is no text.
+const base64Prefix = "base64:"
+
+// appendHeaders appends the record's headers as JSON, in their order, which is
+// part of them, as are several of one key: [{"key":"k","value":"text"}]. What
+// is not text, or looks like our mark, is base64: and its base64; null stays
+// null.
+func appendHeaders(dst []byte, rec *sinkd.Record) []byte {
+	dst = append(dst, '[')
+	for i := range rec.Headers {
+		h := &rec.Headers[i]
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"key":`...)
+		dst = appendHeaderText(dst, []byte(h.Key))
+		dst = append(dst, `,"value":`...)
+		if h.Value == nil {
+			dst = append(dst, "null"...)
+		} else {
+			dst = appendHeaderText(dst, h.Value)
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
+}
+
+func appendHeaderText(dst, b []byte) []byte {
+	if utf8.Valid(b) && bytes.IndexByte(b, 0) < 0 && !bytes.HasPrefix(b, []byte(base64Prefix)) {
+		return appendQuoted(dst, b)
+	}
+	dst = append(append(dst, '"'), base64Prefix...)
+	return append(base64.StdEncoding.AppendEncode(dst, b), '"')
+}

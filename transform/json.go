@@ -1,0 +1,256 @@
+package transform
+
+import (
+	"errors"
+	"fmt"
+)
+
+// jsonDecoder reads JSON in one pass, strictly: RFC 8259 with valid UTF-8, no
+// lone surrogates, no mapped field twice, bounded depth, nothing behind the
+// value. What nothing maps is validated just the same.
+type jsonDecoder struct {
+	root *node
+	// record counts the records, so that a field given twice is noticed.
+	record uint64
+	src    []byte
+	dst    []Value
+	// memory holds the strings of this record that had escapes.
+	memory []byte
+	// culprit is the innermost mapped field in which a fault was met.
+	culprit *node
+}
+
+// Decode fills the cells of the mapped fields.
+func (d *jsonDecoder) Decode(dst []Value, src []byte) error {
+	d.src, d.dst, d.memory, d.culprit = src, dst, d.memory[:0], nil
+	d.record++
+	i, _, f := d.value(d.root, space(src, 0), 0)
+	if f == fine {
+		if i = space(src, i); i < len(src) {
+			f = trailing
+		}
+	}
+	if f != fine {
+		return d.refuse(i, f)
+	}
+	return nil
+}
+
+// refuse names what is wrong at index i, and the column if one is concerned.
+func (d *jsonDecoder) refuse(i int, f fault) error {
+	n := d.culprit
+	switch {
+	case len(d.src) == 0:
+		return errors.New("value is not JSON: it is empty")
+	case n != nil && n.path != "":
+		return fmt.Errorf("%s: field %s: %s at byte %d", n.label, n.path, f, i)
+	case f == notObject:
+		return errors.New("value is not a JSON object, so none of its fields matches a column")
+	}
+	return fmt.Errorf("value is not JSON: %s at byte %d", f, i)
+}
+
+// value reads the field n, whose value begins at i.
+func (d *jsonDecoder) value(n *node, i, depth int) (int, mark, fault) {
+	if n.seen == d.record {
+		d.culprit = n
+		return i, 0, givenTwice
+	}
+	n.seen = d.record
+	start := i
+	v, i, m, f := d.scan(n, i, depth)
+	if f == fine && n.branches() && v.Kind != Object {
+		if v.Kind == Null {
+			d.nullify(n)
+		} else {
+			i, f = start, notObject
+		}
+	}
+	if f != fine {
+		if d.culprit == nil {
+			d.culprit = n
+		}
+		return i, 0, f
+	}
+	if v.Kind == String && unavailable(v.Bytes, n.bytea) {
+		return i, m, fine
+	}
+	if n.cell >= 0 {
+		if m&hasEscape != 0 && v.Kind == String {
+			v.Bytes = d.unescaped(v.Bytes)
+		}
+		d.dst[n.cell] = v
+	}
+	if n.text >= 0 {
+		if v.Kind != Null {
+			v = Value{Kind: JSON, Num: uint64(m), Bytes: d.src[start:i]}
+		}
+		d.dst[n.text] = v
+	}
+	return i, m, fine
+}
+
+// scan reads the value that begins at i. A string is given as it stands,
+// without its quotes.
+func (d *jsonDecoder) scan(n *node, i, depth int) (v Value, end int, m mark, f fault) {
+	src := d.src
+	if i >= len(src) {
+		return v, i, 0, cutShort
+	}
+	switch c := src[i]; {
+	case c == '"':
+		end, m, f = scanString(src, i+1)
+		return Value{Kind: String, Num: uint64(m), Bytes: src[i+1 : end]}, end + 1, m, f
+	case c == '-' || c-'0' <= 9:
+		end, m, f = scanNumber(src, i)
+		return Value{Kind: Number, Bytes: src[i:end]}, end, m, f
+	case c == '{':
+		if n.branches() {
+			end, m, f = d.object(n, i+1, depth+1)
+		} else {
+			end, m, f = skipObject(src, i+1, depth+1)
+		}
+		return Value{Kind: Object, Num: uint64(m), Bytes: src[i:end]}, end, m, f
+	case c == '[':
+		end, m, f = skipArray(src, i+1, depth+1)
+		return Value{Kind: Array, Num: uint64(m), Bytes: src[i:end]}, end, m, f
+	}
+	end, f = scanLiteral(src, i)
+	switch src[i] {
+	case 't':
+		v = Value{Kind: Bool, Num: 1}
+	case 'f':
+		v = Value{Kind: Bool}
+	case 'n':
+		v = Value{Kind: Null}
+	}
+	return v, end, 0, f
+}
+
+// object reads the members of the field n, behind the opening brace.
+func (d *jsonDecoder) object(n *node, i, depth int) (int, mark, fault) {
+	if depth > maxDepth {
+		return i, 0, tooDeep
+	}
+	src := d.src
+	i = space(src, i)
+	if i < len(src) && src[i] == '}' {
+		return i + 1, 0, fine
+	}
+	last := first
+	var seen, m mark
+	var f fault
+	var child *node
+	for {
+		if i >= len(src) {
+			return i, 0, cutShort
+		}
+		if src[i] != '"' {
+			return i, 0, unexpected
+		}
+		if child, i, m, f = d.key(n, &last, i+1); f != fine {
+			return i, 0, f
+		}
+		seen |= m
+		if i, f = colon(src, i); f != fine {
+			return i, 0, f
+		}
+		if child == nil {
+			i, m, f = skip(src, i, depth)
+		} else {
+			i, m, f = d.value(child, i, depth)
+		}
+		if f != fine {
+			return i, 0, f
+		}
+		seen |= m
+		more := false
+		if i, more, f = separator(src, i, '}'); !more {
+			return i, seen, f
+		}
+	}
+}
+
+// nullify makes everything below a null field null: the record says that there
+// is nothing, which is not the same as not saying it.
+func (d *jsonDecoder) nullify(n *node) {
+	for _, e := range n.entries {
+		c := e.child
+		if c == nil {
+			continue
+		}
+		if c.cell >= 0 {
+			d.dst[c.cell] = Value{Kind: Null}
+		}
+		if c.text >= 0 {
+			d.dst[c.text] = Value{Kind: Null}
+		}
+		d.nullify(c)
+	}
+}
+
+// unavailable tells whether a string is what Debezium puts in place of a value
+// that it does not know: the field is as good as absent. For binary columns it
+// stands in base64 or hexadecimal digits.
+func unavailable(s []byte, bytea bool) bool {
+	const (
+		text   = "__debezium_unavailable_value"
+		base64 = "X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ=="
+		base16 = "5f5f646562657a69756d5f756e617661696c61626c655f76616c7565"
+	)
+	switch len(s) {
+	case len(text):
+		return string(s) == text
+	case len(base64):
+		return bytea && string(s) == base64
+	case len(base16):
+		return bytea && string(s) == base16
+	}
+	return false
+}
+
+// unescaped gives the text that a string's content stands for.
+func (d *jsonDecoder) unescaped(src []byte) []byte {
+	start := len(d.memory)
+	d.memory = unescape(d.memory, src)
+	return d.memory[start:]
+}
+
+// key finds the field whose name begins at i, behind the opening quote, and
+// gives the index behind the closing one. It moves last on to the field's
+// entry. The field is nil where nothing maps it.
+func (d *jsonDecoder) key(n *node, last *int, i int) (*node, int, mark, fault) {
+	next := n.entries[*last].next
+	e := &n.entries[next]
+	if rest := d.src[i:]; len(rest) >= len(e.quoted) && string(rest[:len(e.quoted)]) == e.quoted {
+		*last = next
+		return e.child, i + len(e.quoted), 0, fine
+	}
+	return d.findKey(n, last, i)
+}
+
+// findKey is key where the name is not the one that was expected.
+func (d *jsonDecoder) findKey(n *node, last *int, i int) (*node, int, mark, fault) {
+	end, m, f := scanString(d.src, i)
+	if f != fine {
+		return nil, end, m, f
+	}
+	name := d.src[i:end]
+	if m&hasEscape != 0 {
+		at, ok := n.names[string(d.unescaped(name))]
+		if !ok {
+			return nil, end + 1, m, fine
+		}
+		return n.entries[at].child, end + 1, m, fine
+	}
+	at, ok := n.names[string(name)]
+	if !ok {
+		if len(n.entries) >= maxEntries || len(name) > maxName {
+			return nil, end + 1, m, fine
+		}
+		at = n.learn(string(name), nil)
+	}
+	n.entries[*last].next = at
+	*last = at
+	return n.entries[at].child, end + 1, m, fine
+}

@@ -1,0 +1,79 @@
+package transform
+
+const (
+	// maxEntries bounds how many names a node learns; data may have endlessly
+	// many. Names that were not learned are only slower.
+	maxEntries = 256
+	// maxName bounds the length of a learned name.
+	maxName = 128
+)
+
+// node is a field that the plan knows, or the value itself. Nodes form a tree
+// along the mapped paths; address.city is a child of address.
+type node struct {
+	// path is the field's, for messages; empty for the whole value.
+	path string
+	// label names the column that takes the field, for messages.
+	label string
+	// cell and text are the cells that take the field as a value and as JSON
+	// text, -1 for none.
+	cell, text int
+	// bytea tells that a bytea column takes the field.
+	bytea bool
+	// entries are the names that the object is known to have, those that
+	// nothing maps included. Each knows which one came next the last time, so
+	// that a name is usually found by one comparison.
+	entries []entry
+	// names finds an entry by its name; nil where no path leads on.
+	names map[string]int
+	// seen is the number of the record that last had the field.
+	seen uint64
+}
+
+// entry is a name that an object is known to have.
+type entry struct {
+	// quoted is the name with its closing quote, as it stands in the text.
+	quoted string
+	// child is the mapped field, nil if nothing maps the name.
+	child *node
+	// next is the entry that followed the last time.
+	next int
+}
+
+// first is the entry that stands for the beginning of an object. It has the
+// empty name, which no path can have.
+const first = 0
+
+// newNode gives a node that no cell takes.
+func newNode(path string) *node {
+	return &node{path: path, cell: -1, text: -1}
+}
+
+// step gives the child of that name, which it makes where there is none.
+func (n *node) step(name string) *node {
+	if n.names == nil {
+		n.names = map[string]int{"": first}
+		n.entries = []entry{{quoted: `"`}}
+	}
+	if at, ok := n.names[name]; ok {
+		return n.entries[at].child
+	}
+	path := name
+	if n.path != "" {
+		path = n.path + "." + name
+	}
+	child := newNode(path)
+	n.learn(name, child)
+	return child
+}
+
+// branches tells whether mapped paths lead on into the field.
+func (n *node) branches() bool { return n.names != nil }
+
+// learn adds a name and gives its entry.
+func (n *node) learn(name string, child *node) int {
+	at := len(n.entries)
+	n.entries = append(n.entries, entry{quoted: name + `"`, child: child})
+	n.names[name] = at
+	return at
+}

@@ -1,0 +1,124 @@
+package transform
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/sinkd/sinkd"
+)
+
+// plan is what a topic's route and table come to: where each column's value
+// comes from, and how it is encoded. It holds the memory of the record in
+// work, so it belongs to one encoder.
+type plan struct {
+	target *target
+	// landing tells that a tombstone is a row, too.
+	landing bool
+	// decoder reads the value; nil where no column needs that.
+	decoder Decoder
+	// cells hold the record in work.
+	cells []Value
+	// fields are the cells that fields of the value fill. Where demanding, one
+	// of them has to.
+	fields    []int
+	demanding bool
+	// whole is the cell that the whole value fills as JSON text, -1 for none.
+	whole   int
+	sources []source
+	// memory is what the sources build their values in.
+	memory []byte
+	// columns are all of the table's that can be written, in its order.
+	columns []column
+	// optional are the columns with a default, lacks those of them that the
+	// record in work leaves out, group the group of the last record.
+	optional []int
+	lacks    set
+	group    *group
+}
+
+// column is one column of the plan.
+type column struct {
+	name string
+	// label names column and type, from the source of its value, for messages.
+	label, from string
+	cell        int
+	notNull     bool
+	put         appendFunc
+}
+
+// errNoMatch is a record that says nothing about the table.
+var errNoMatch = errors.New("none of the value's fields matches a column")
+
+// read fills the cells from the record.
+func (p *plan) read(rec *sinkd.Record) (err error) {
+	clear(p.cells)
+	p.memory = p.memory[:0]
+	for i := range p.sources {
+		s := &p.sources[i]
+		if p.cells[s.cell], p.memory, err = s.fill(rec, p.memory); err != nil {
+			return err
+		}
+	}
+	if rec.Value == nil {
+		if p.whole >= 0 {
+			p.cells[p.whole].Kind = Null
+		}
+		return nil
+	}
+	if p.decoder == nil {
+		return nil
+	}
+	if err := p.decoder.Decode(p.cells, rec.Value); err != nil {
+		return err
+	}
+	if p.demanding && !p.matched() {
+		return errNoMatch
+	}
+	return nil
+}
+
+// matched tells whether the record has any field that the table has.
+func (p *plan) matched() bool {
+	for _, n := range p.fields {
+		if p.cells[n].Kind != Absent {
+			return true
+		}
+	}
+	return false
+}
+
+// tuple appends the record that was read as a row of the group.
+func (p *plan) tuple(dst []byte, g *group) ([]byte, error) {
+	dst = binary.BigEndian.AppendUint16(dst, uint16(len(g.columns)))
+	var err error
+	for i := range p.columns {
+		c := &p.columns[i]
+		v := &p.cells[c.cell]
+		if v.Kind <= Null {
+			if v.Kind == Absent && g.lacks.has(i) {
+				continue
+			}
+			if c.notNull {
+				return dst, c.missing(v)
+			}
+			dst = append(dst, 0xff, 0xff, 0xff, 0xff)
+			continue
+		}
+		start := len(dst)
+		dst = append(dst, 0, 0, 0, 0)
+		if dst, err = c.put(dst, v); err != nil {
+			return dst, fmt.Errorf("%s: %w", c.label, err)
+		}
+		binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start-4))
+	}
+	return dst, nil
+}
+
+// missing is the reason of a record that has nothing for the column.
+func (c *column) missing(v *Value) error {
+	if v.Kind == Null {
+		return fmt.Errorf("%s: %s is null, and the column is NOT NULL", c.label, c.from)
+	}
+	return fmt.Errorf("%s: %s is missing, and the column is NOT NULL without a default", c.label, c.from)
+}

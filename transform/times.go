@@ -1,0 +1,110 @@
+package transform
+
+import (
+	"encoding/binary"
+	"math"
+	"strconv"
+)
+
+// timeEncoder encodes date, timestamp and timestamptz: strings in ISO 8601,
+// numbers as epoch numbers.
+type timeEncoder struct {
+	// unit is the unit of epoch numbers, as a power of ten of microseconds.
+	unit int
+	// date tells that the column is a date.
+	date bool
+}
+
+func (e *timeEncoder) append(dst []byte, v *Value) ([]byte, error) {
+	m, ok := e.moment(v)
+	switch {
+	case !ok:
+		return dst, misfit(v, "is not a time in ISO 8601")
+	case e.date:
+		if dst, ok = m.appendDate(dst); !ok {
+			return dst, misfit(v, "is out of range for date")
+		}
+	default:
+		if dst, ok = m.appendTime(dst); !ok {
+			return dst, misfit(v, "is out of range for timestamp")
+		}
+	}
+	return dst, nil
+}
+
+func (e *timeEncoder) moment(v *Value) (moment, bool) {
+	switch v.Kind {
+	case Time:
+		days := floorDiv(int64(v.Num), microsOfDay)
+		return moment{days: int(days), micros: int64(v.Num) - days*microsOfDay}, true
+	case Int:
+		var text [20]byte
+		return parseEpoch(strconv.AppendInt(text[:0], int64(v.Num), 10), e.unit)
+	case Number:
+		return parseEpoch(v.Bytes, e.unit)
+	case String, Bytes:
+		return parseMoment(v.Bytes)
+	}
+	return moment{}, false
+}
+
+// moment is a day, a time of that day, and how far both are from UTC.
+type moment struct {
+	// days since 2000-01-01, as written.
+	days int
+	// micros since midnight; 24:00 and a leap second reach into the next day.
+	micros int64
+	// offset is what the written time is ahead of UTC, in seconds.
+	offset int
+	// infinite is -1 or 1 for the infinities.
+	infinite int
+}
+
+// appendTime appends the instant, as timestamp and timestamptz travel.
+func (m *moment) appendTime(dst []byte) ([]byte, bool) {
+	switch {
+	case m.infinite > 0:
+		return binary.BigEndian.AppendUint64(dst, math.MaxInt64), true
+	case m.infinite < 0:
+		return binary.BigEndian.AppendUint64(dst, 1<<63), true
+	case m.days < firstDay-1 || m.days > lastTime/microsOfDay+1:
+		return dst, false
+	}
+	t := int64(m.days)*microsOfDay + m.micros - int64(m.offset)*microsOfSecond
+	return binary.BigEndian.AppendUint64(dst, uint64(t)), t >= firstTime && t <= lastTime
+}
+
+// appendDate appends the day as it is written: like Postgres, whatever the
+// offset says.
+func (m *moment) appendDate(dst []byte) ([]byte, bool) {
+	switch {
+	case m.infinite > 0:
+		return binary.BigEndian.AppendUint32(dst, math.MaxInt32), true
+	case m.infinite < 0:
+		return binary.BigEndian.AppendUint32(dst, 1<<31), true
+	}
+	return binary.BigEndian.AppendUint32(dst, uint32(m.days)), m.days >= firstDay && m.days <= lastDay
+}
+
+// parseEpoch reads an epoch number. Digits finer than a microsecond are
+// truncated towards the past, as those of a written time are.
+func parseEpoch(text []byte, unit int) (moment, bool) {
+	d, ok := parseDecimal(text)
+	if !ok {
+		return moment{}, false
+	}
+	d.point += unit
+	mag, exact, ok := d.integer()
+	if !ok || mag > math.MaxInt64 {
+		return moment{days: math.MaxInt32}, true
+	}
+	micros := int64(mag)
+	if d.negative {
+		micros = -micros
+		if !exact {
+			micros--
+		}
+	}
+	days := floorDiv(micros, microsOfDay)
+	return moment{days: int(days) + unixEpochDays, micros: micros - days*microsOfDay}, true
+}
