@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Finding is one thing that was checked.
+type Finding struct {
+	// Name is what was checked.
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	// Detail is what was found, Fix what to do about it.
+	Detail string `json:"detail"`
+	Fix    string `json:"fix,omitempty"`
+}
+
+// oldest is the oldest server that is supported, as server_version_num.
+const oldest = 140000
+
+// Check looks at the server, the session and the role's rights. It changes
+// nothing. A database that cannot be reached is the first and only finding.
+func (s *Store) Check(ctx context.Context) []Finding {
+	var findings []Finding
+	err := s.control.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		for _, check := range []func(context.Context, *pgx.Conn) (Finding, error){
+			checkVersion, s.checkTemporary, s.checkBookkeeping, s.checkPooler,
+		} {
+			f, err := check(ctx, conn)
+			if err != nil {
+				return err
+			}
+			findings = append(findings, f)
+		}
+		return nil
+	})
+	if err != nil {
+		return append(findings, Finding{Name: "postgres", Detail: err.Error()})
+	}
+	return append([]Finding{{Name: "postgres", OK: true, Detail: "reached, and takes writes"}}, findings...)
+}
+
+func checkVersion(ctx context.Context, conn *pgx.Conn) (Finding, error) {
+	f := Finding{Name: "version"}
+	var number int
+	err := conn.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, current_setting('server_version')`).Scan(&number, &f.Detail)
+	if f.OK = number >= oldest; !f.OK {
+		f.Fix = "PostgreSQL 14 or later is needed"
+	}
+	return f, err
+}
+
+func (s *Store) checkTemporary(ctx context.Context, conn *pgx.Conn) (Finding, error) {
+	f := Finding{Name: "temporary tables"}
+	var database, role string
+	err := conn.QueryRow(ctx, `SELECT has_database_privilege(current_database(), 'TEMP'), current_database(), current_user`).
+		Scan(&f.OK, &database, &role)
+	if f.Detail = "may be made"; !f.OK {
+		f.Detail = "no right to make them, which upserts need"
+		f.Fix = fmt.Sprintf("GRANT TEMPORARY ON DATABASE %s TO %s;", quote(database), quote(role))
+	}
+	return f, err
+}
+
+// checkBookkeeping looks for the rights on the bookkeeping tables.
+func (s *Store) checkBookkeeping(ctx context.Context, conn *pgx.Conn) (Finding, error) {
+	f := Finding{Name: "bookkeeping"}
+	var tables int
+	var usage bool
+	var lacking []string
+	err := conn.QueryRow(ctx, `
+		SELECT count(c.oid), coalesce(bool_and(has_schema_privilege(n.oid, 'USAGE')), false),
+		       coalesce(array_agg(c.relname::text ORDER BY c.relname) FILTER (WHERE NOT (has_table_privilege(c.oid, 'SELECT')
+		           AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')
+		           AND has_table_privilege(c.oid, 'DELETE'))), '{}')
+		  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		 WHERE n.nspname = $1 AND c.relkind = 'r'`, s.cfg.Schema).Scan(&tables, &usage, &lacking)
+	if err != nil {
+		return f, err
+	}
+	switch {
+	case tables == 0:
+		f.Detail, f.Fix = "schema "+s.schema+" has no tables yet", "`sinkd run` makes them, or `sinkd migrate up`"
+	case !usage || len(lacking) > 0:
+		f.Detail = "rights are missing on schema " + s.schema + ": " + strings.Join(lacking, ", ")
+		f.Fix = s.hintOwn(&pgconn.PgError{Code: insufficientPrivilege})
+	default:
+		f.OK, f.Detail = true, fmt.Sprintf("%d tables in schema %s", tables, s.schema)
+	}
+	return f, nil
+}
+
+// checkPooler looks for a pooler that hands out server sessions by the
+// transaction: where the idle control session's backend serves the watch
+// session as well, they share it.
+func (s *Store) checkPooler(ctx context.Context, conn *pgx.Conn) (Finding, error) {
+	f := Finding{Name: "pooler"}
+	var mine, other int32
+	const pidSQL = `SELECT pg_backend_pid()`
+	if err := conn.QueryRow(ctx, pidSQL, pgx.QueryExecModeSimpleProtocol).Scan(&mine); err != nil {
+		return f, err
+	}
+	err := s.watch.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, pidSQL, pgx.QueryExecModeSimpleProtocol).Scan(&other)
+	})
+	if f.OK = mine != other; f.OK {
+		f.Detail = "none, or one that keeps sessions apart"
+	} else {
+		f.Detail = "a pooler shares server sessions between transactions, which loses prepared statements and temporary tables"
+		f.Fix = "connect to PostgreSQL itself, or to a pool with pool_mode = session"
+	}
+	return f, err
+}

@@ -1,0 +1,224 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/sinkd/sinkd"
+)
+
+const (
+	// renewal is how old a lane's session gets: a backend's caches grow.
+	renewal = 30 * time.Minute
+	// grace is what a call has beyond the server's own timeout.
+	grace = 5 * time.Second
+)
+
+// The statements that every batch runs, prepared once on a lane's session.
+const (
+	beginSQL = `BEGIN`
+
+	// In key order, always and everywhere, so that two writers never wait for
+	// each other crosswise.
+	lockSQL = `
+SELECT r.n, o.claim, o.next_offset
+  FROM unnest($2::text[], $3::integer[]) WITH ORDINALITY AS r(topic, partition, n)
+  JOIN {s}.offsets AS o
+    ON o.pipeline = $1 AND o.topic = r.topic AND o.partition = r.partition
+ ORDER BY o.topic, o.partition
+   FOR UPDATE OF o`
+
+	// The compare-and-set that safety rests on. The offset is compared because
+	// a position may go back (failover to a lagging standby, restore) and on
+	// (a COMMIT that was taken for lost). The claim is compared because an
+	// offset can agree by chance after a reset, a recreated topic or another
+	// writer's turn, with rows that are no longer wanted.
+	moveSQL = `
+UPDATE {s}.offsets AS o
+   SET next_offset = r.until_offset, leader_epoch = r.leader_epoch
+  FROM unnest($2::text[], $3::integer[], $4::bigint[], $5::bigint[], $6::integer[], $7::uuid[])
+       WITH ORDINALITY AS r(topic, partition, from_offset, until_offset, leader_epoch, claim, n)
+ WHERE o.pipeline = $1
+   AND o.topic = r.topic
+   AND o.partition = r.partition
+   AND o.next_offset = r.from_offset
+   AND o.claim = r.claim
+RETURNING r.n`
+
+	ledgerSQL = `
+INSERT INTO {s}.batches (batch_id, pipeline, topic, partition, generation, kind, from_offset, until_offset,
+       records, rows, skipped, dead, bytes, first_timestamp, last_timestamp, started_at, writer)
+SELECT $2, $1, r.topic, r.partition, r.generation, 'batch', r.from_offset, r.until_offset,
+       r.records, r.rows, r.skipped, r.dead, r.bytes, r.first, r.last, $3, $4
+  FROM unnest($5::text[], $6::integer[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[],
+              $12::bigint[], $13::bigint[], $14::bigint[], $15::timestamptz[], $16::timestamptz[])
+       AS r(topic, partition, generation, from_offset, until_offset, records, rows, skipped, dead, bytes, first, last)`
+
+	commitSQL = `COMMIT`
+)
+
+// lane is one parallel writer: a session on which batches are applied, one at
+// a time, by one goroutine.
+type lane struct {
+	store *Store
+	conn  *pgconn.PgConn
+	born  time.Time
+	used  time.Time
+	types *pgtype.Map
+	// prepared are the session's statements by their text.
+	prepared map[string]*pgconn.StatementDescription
+	// unknown are the ranges of a batch whose COMMIT had no answer; nothing
+	// else is applied before that is resolved.
+	unknown []sinkd.Range
+}
+
+// request is one statement of an exchange.
+type request struct {
+	sql  string
+	args []any
+}
+
+// connect makes sure of a session that is fit for a batch.
+func (l *lane) connect(ctx context.Context) error {
+	if l.conn != nil && (l.conn.IsClosed() || time.Since(l.born) > renewal ||
+		time.Since(l.used) > stale && l.conn.CheckConn() != nil) {
+		l.drop()
+	}
+	if l.conn != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	config, err := l.store.parse()
+	if err != nil {
+		return &unreached{err}
+	}
+	if l.conn, err = pgconn.ConnectConfig(ctx, &config.Config); err != nil {
+		l.conn = nil
+		return &unreached{err}
+	}
+	l.born, l.used = time.Now(), time.Now()
+	l.types = pgtype.NewMap()
+	if err := l.prepare(ctx, beginSQL, lockSQL, moveSQL, serializeSQL, burySQL, budgetSQL, allBadSQL, ledgerSQL, commitSQL); err != nil {
+		l.drop()
+		return l.store.classifyOwn(err)
+	}
+	return nil
+}
+
+// prepare prepares statements in one round trip.
+func (l *lane) prepare(ctx context.Context, texts ...string) error {
+	l.prepared = make(map[string]*pgconn.StatementDescription, len(texts))
+	p := l.conn.StartPipeline(ctx)
+	for i, sql := range texts {
+		p.SendPrepare(fmt.Sprintf("sinkd%d", i), l.store.in(sql), nil)
+	}
+	err := p.Sync()
+	for i, sql := range texts {
+		if err != nil {
+			break
+		}
+		var result any
+		result, err = p.GetResults()
+		if d, ok := result.(*pgconn.StatementDescription); ok {
+			d.Name = fmt.Sprintf("sinkd%d", i)
+			l.prepared[sql] = d
+		}
+	}
+	if closed := p.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// exchange runs the statements in one round trip with one Sync, so that an
+// error skips those behind it. The results are those that were answered, also
+// where there is an error.
+func (l *lane) exchange(ctx context.Context, requests ...request) ([]*pgconn.Result, error) {
+	ctx, cancel := l.deadline(ctx)
+	defer cancel()
+	values := make([][][]byte, len(requests))
+	for i, r := range requests {
+		var err error
+		if values[i], err = l.encode(r); err != nil {
+			return nil, err
+		}
+	}
+	binary := []int16{pgtype.BinaryFormatCode}
+	p := l.conn.StartPipeline(ctx)
+	for i, r := range requests {
+		if d := l.prepared[r.sql]; d != nil {
+			p.SendQueryStatement(d, values[i], binary, binary)
+		}
+	}
+	results, err := collect(p)
+	if closed := p.Close(); err == nil {
+		err = closed
+	}
+	return results, err
+}
+
+// collect sends what is queued and reads the answers up to the Sync's, or to
+// the first error.
+func collect(p *pgconn.Pipeline) (results []*pgconn.Result, err error) {
+	if err := p.Sync(); err != nil {
+		return nil, err
+	}
+	for {
+		result, err := p.GetResults()
+		reader, ok := result.(*pgconn.ResultReader)
+		if err != nil || !ok {
+			return results, err
+		}
+		answer := reader.Read()
+		if answer.Err != nil {
+			return results, answer.Err
+		}
+		results = append(results, answer)
+	}
+}
+
+// encode gives a request's parameters in binary.
+func (l *lane) encode(r request) ([][]byte, error) {
+	d := l.prepared[r.sql]
+	values := make([][]byte, len(r.args))
+	for i, arg := range r.args {
+		var err error
+		if values[i], err = l.types.Encode(d.ParamOIDs[i], pgtype.BinaryFormatCode, arg, nil); err != nil {
+			return nil, &sinkd.Error{Class: sinkd.Configuration, Kind: sinkd.Refused, Err: fmt.Errorf("parameter %d: %w", i+1, err)}
+		}
+	}
+	return values, nil
+}
+
+// deadline bounds one call by more than the server's own timeout, for when the
+// server no longer answers at all.
+func (l *lane) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, l.store.cfg.StatementTimeout+grace)
+}
+
+// clean leaves the session without a transaction, or drops it.
+func (l *lane) clean(ctx context.Context) {
+	if l.conn == nil {
+		return
+	}
+	if !l.conn.IsClosed() && l.conn.TxStatus() != 'I' {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		_ = l.conn.Exec(ctx, "ROLLBACK").Close()
+	}
+	if l.conn.IsClosed() || l.conn.TxStatus() != 'I' {
+		l.drop()
+	}
+}
+
+func (l *lane) drop() {
+	if l.conn != nil {
+		l.store.discard(l.conn)
+		l.conn = nil
+	}
+}

@@ -1,0 +1,94 @@
+package store
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/sinkd/sinkd"
+)
+
+// outcome is what became of a transaction whose COMMIT had no answer.
+type outcome int
+
+const (
+	landed outcome = iota
+	lost
+	fenced
+)
+
+// String names the outcome as the metric does.
+func (o outcome) String() string { return [...]string{"landed", "lost", "fenced"}[o] }
+
+// settled finds out what became of the batch whose COMMIT had no answer. done
+// tells that b is that batch and has landed; an error, that it is not to be
+// applied, or that the answer cannot be had yet.
+//
+// Without this a retry would be refused by the compare-and-set where the first
+// attempt had landed: safe, but the writer would drop and claim anew.
+func (l *lane) settled(ctx context.Context, b *sinkd.Batch) (done bool, err error) {
+	what, err := l.resolve(ctx)
+	if err != nil {
+		l.clean(ctx)
+		return false, err
+	}
+	same := sameRanges(l.unknown, b.Ranges)
+	l.unknown = nil
+	l.store.cfg.Metrics.commitUnknown.WithLabelValues(what.String()).Inc()
+	l.store.cfg.Logger.Info("COMMIT without an answer was resolved", "resolved", what.String())
+	if !same || what == lost {
+		return false, nil
+	}
+	if what == landed {
+		return true, nil
+	}
+	e := &sinkd.Error{Class: sinkd.Fenced}
+	for _, r := range b.Ranges {
+		e.Lost = append(e.Lost, r.Claim)
+	}
+	return false, e
+}
+
+// resolve reads the position rows under lock on a new session: that waits for
+// the end of the old backend, however it ends, so the answer is final.
+func (l *lane) resolve(ctx context.Context) (outcome, error) {
+	if err := l.connect(ctx); err != nil {
+		return fenced, Classify(err)
+	}
+	stop := l.store.endBlockers(ctx, pidOf(l.conn))
+	c := columnsOf(l.unknown)
+	results, err := l.exchange(ctx, request{lockSQL, []any{l.store.cfg.Pipeline, c.topic, c.partition}})
+	stop()
+	if err != nil {
+		return fenced, l.store.classifyOwn(err)
+	}
+	for _, row := range results[0].Rows {
+		r := l.unknown[int64Of(row[0])-1]
+		token, next := uuid.UUID(row[1]), int64Of(row[2])
+		if token != r.Claim.Token {
+			continue // another's by now; it says nothing about the batch
+		}
+		// The ranges share the transaction: one row that is still ours decides.
+		switch next {
+		case r.Until:
+			return landed, nil
+		case r.From:
+			return lost, nil
+		}
+		return fenced, nil
+	}
+	return fenced, nil
+}
+
+// sameRanges tells whether two lists of ranges move the same positions.
+func sameRanges(a, b []sinkd.Range) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Claim.Token != b[i].Claim.Token || a[i].From != b[i].From || a[i].Until != b[i].Until {
+			return false
+		}
+	}
+	return true
+}
