@@ -211,6 +211,9 @@ func (l *lane) landed(b *sinkd.Batch) {
 		for i := range b.Ranges {
 			if r := &b.Ranges[i]; r.Claim == q.claim {
 				q.landed, q.moved = r.Until, now
+				if !r.Count.Last.IsZero() {
+					q.written = r.Count.Last
+				}
 			}
 		}
 	}

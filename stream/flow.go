@@ -197,9 +197,12 @@ func (f *Flow) prepare(ctx context.Context) error {
 	var wait backoff
 	for {
 		err := f.tryPrepare(ctx)
-		var e *sinkd.Error
-		if err == nil || errors.As(err, &e) && e.Class == sinkd.Configuration {
-			return err
+		var not refusal
+		if errors.As(err, &not) {
+			return not.error
+		}
+		if err == nil {
+			return nil
 		}
 		d := wait.next()
 		f.health.failing(classified(err), d)
@@ -209,6 +212,9 @@ func (f *Flow) prepare(ctx context.Context) error {
 		}
 	}
 }
+
+// refusal is an error that no retry mends: the pipeline is another group's.
+type refusal struct{ error }
 
 func (f *Flow) tryPrepare(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*claimPatience)
@@ -223,6 +229,10 @@ func (f *Flow) tryPrepare(ctx context.Context) error {
 	}
 	f.health.up(kafka)
 	if f.first, err = f.cfg.Store.Register(ctx, cluster); err != nil {
+		var e *sinkd.Error
+		if !errors.As(err, &e) {
+			return refusal{err}
+		}
 		return err
 	}
 	f.health.up(postgres)

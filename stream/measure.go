@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/sinkd/sinkd"
 )
 
@@ -45,12 +47,30 @@ func (m *Metrics) outcome(r *sinkd.Range) {
 	}
 }
 
-// position shows where a partition stands in its log.
-func (m *Metrics) position(p sinkd.Partition, next int64, b bounds) {
+// progress shows how far a partition has come.
+func (m *Metrics) progress(p sinkd.Partition, at progress) {
 	id := strconv.Itoa(int(p.ID))
-	m.pos.WithLabelValues(p.Topic, id).Set(float64(next))
+	m.pos.WithLabelValues(p.Topic, id).Set(float64(at.landed))
+	m.lag.WithLabelValues(p.Topic, id).Set(float64(max(at.known-at.landed, 0)))
+	age := 0.0
+	if at.known > at.landed && !at.oldest.IsZero() {
+		age = max(time.Since(at.oldest).Seconds(), 0)
+	}
+	m.lagSeconds.WithLabelValues(p.Topic, id).Set(age)
+}
+
+// bounds shows the ends of a partition's log.
+func (m *Metrics) bounds(p sinkd.Partition, b bounds) {
+	id := strconv.Itoa(int(p.ID))
 	m.end.WithLabelValues(p.Topic, id).Set(float64(b.stable))
 	m.logStart.WithLabelValues(p.Topic, id).Set(float64(b.start))
-	m.lag.WithLabelValues(p.Topic, id).Set(float64(max(b.stable-next, 0)))
 	m.uncommitted.WithLabelValues(p.Topic, id).Set(float64(max(b.high-b.stable, 0)))
+}
+
+// forget removes the series of a partition that another process has now.
+func (m *Metrics) forget(p sinkd.Partition) {
+	id := strconv.Itoa(int(p.ID))
+	for _, g := range []*prometheus.GaugeVec{m.pos, m.lag, m.lagSeconds, m.end, m.logStart, m.uncommitted} {
+		g.DeleteLabelValues(p.Topic, id)
+	}
 }

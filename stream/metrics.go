@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,12 +21,17 @@ type Metrics struct {
 	uncommitted, pos, end, logStart            *prometheus.GaugeVec
 	lagSeconds, lastCommit                     *prometheus.GaugeVec
 	memoryLimit                                prometheus.Gauge
+
+	// born is when the process began, the first value of a last commit.
+	born   time.Time
+	topics sync.Map
 }
 
 // NewMetrics registers the flow's series, each with the pipeline's label.
 func NewMetrics(reg prometheus.Registerer, pipeline string) *Metrics {
 	r := registry{prometheus.WrapRegistererWith(prometheus.Labels{"pipeline": pipeline}, reg)}
 	m := &Metrics{
+		born:          time.Now(),
 		records:       r.counter("records_total", "Records by what became of them.", "topic", "outcome"),
 		rows:          r.counter("rows_total", "Rows written.", "table", "operation"),
 		consumedBytes: r.counter("consumed_bytes_total", "Keys and values read from Kafka.", "topic"),
@@ -145,5 +151,17 @@ func (m *Metrics) partitions(parts []part) {
 	}
 	for _, p := range []phase{running, paused, halted} {
 		m.partitionsBy.WithLabelValues(string(p)).Set(float64(count[p]))
+	}
+}
+
+// opened makes the series of a topic from its first claim on, so that an alert
+// can fire for a partition that never moved.
+func (m *Metrics) opened(p sinkd.Partition) {
+	for _, o := range []string{"written", "skipped", "dead"} {
+		m.records.WithLabelValues(p.Topic, o)
+	}
+	m.consumedBytes.WithLabelValues(p.Topic)
+	if _, seen := m.topics.LoadOrStore(p.Topic, true); !seen {
+		m.lastCommit.WithLabelValues(p.Topic).Set(float64(m.born.UnixMilli()) / 1000)
 	}
 }

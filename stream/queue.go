@@ -58,8 +58,9 @@ type queue struct {
 	// closed tells that the lane takes nothing more: the partition is being
 	// given up. dropped tells that nothing of it may be written any more.
 	closed, dropped bool
-	// moved is when a range of the claim landed last.
-	moved time.Time
+	// moved is when a range of the claim landed last, written the timestamp of
+	// the last record in it.
+	moved, written time.Time
 }
 
 func newQueue(c *sinkd.Claim, l *lane, end int64) *queue {
@@ -125,6 +126,24 @@ func (q *queue) take(n int) sinkd.Range {
 	}
 	q.taken = r.Until
 	return r
+}
+
+// progress is how far a claim has come.
+type progress struct {
+	landed, known int64
+	// oldest is the timestamp of the oldest record that is read and not yet
+	// written, or of the last one written; zero where none was seen.
+	oldest time.Time
+}
+
+func (q *queue) progress() progress {
+	q.lane.mu.Lock()
+	defer q.lane.mu.Unlock()
+	p := progress{landed: q.landed, known: max(q.known, q.tail), oldest: q.written}
+	if q.taken == q.landed && len(q.records) > 0 {
+		p.oldest = q.records[0].Timestamp
+	}
+	return p
 }
 
 // close makes the lane take nothing more from the queue.

@@ -58,6 +58,7 @@ func (f *Flow) open(pt *part, c *claimed) *queue {
 	}
 	f.courtesy.mark(pt.Partition, kgo.EpochOffset{Epoch: c.claim.Epoch, Offset: c.claim.Next})
 	f.log.Info("partition claimed", slog.String("partition", pt.String()), slog.Int64("position", c.claim.Next))
+	f.metrics.opened(pt.Partition)
 	f.caught.poke()
 	return q
 }
@@ -94,6 +95,7 @@ func (f *Flow) onRevoked(ctx context.Context, _ *kgo.Client, m map[string][]int3
 		if pt.queue != nil {
 			pt.queue.lane.release(ctx, pt.queue)
 		}
+		f.metrics.forget(pt.Partition)
 	}
 	f.released(claims)
 	f.farewell(ctx, gone)
@@ -122,6 +124,7 @@ func (f *Flow) onLost(_ context.Context, _ *kgo.Client, m map[string][]int32) {
 		if pt.queue != nil {
 			pt.queue.lane.drop(pt.queue)
 		}
+		f.metrics.forget(pt.Partition)
 	}
 	f.log.Warn("partitions lost", slog.Int("topics", len(m)))
 }

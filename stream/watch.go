@@ -40,6 +40,9 @@ func (f *Flow) watch(ctx context.Context) {
 			if row, ok := byPart[pt.Partition]; ok {
 				f.compare(ctx, pt, row, asked)
 			}
+			if pt.queue != nil {
+				f.metrics.progress(pt.Partition, pt.queue.progress())
+			}
 		}
 		f.metrics.partitions(f.assigned.all())
 	}
@@ -127,7 +130,7 @@ func (f *Flow) note(ctx context.Context, log map[sinkd.Partition]bounds) {
 		}
 		if pt.queue != nil {
 			f.poller.listed(pt.queue, b.stable)
-			f.metrics.position(pt.Partition, pt.queue.position(), b)
+			f.metrics.bounds(pt.Partition, b)
 		}
 		obs = append(obs, sinkd.Observation{
 			Partition: pt.Partition, LogStart: b.start, End: b.stable, HighWatermark: b.high, At: now,

@@ -1,0 +1,352 @@
+package lab_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sinkd/sinkd/integration/lab"
+)
+
+// bench is a table behind a proxy: direct is the URL past it.
+type bench struct {
+	*lab.Proxy
+	direct string
+}
+
+func newBench(t *testing.T) bench {
+	t.Helper()
+	b := bench{direct: lab.Database(t)}
+	var err error
+	if b.Proxy, err = lab.StartProxy(b.direct); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	conn := b.connect(t, b.direct)
+	if _, err := conn.Exec(t.Context(), "CREATE TABLE t (s text)").ReadAll(); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (b bench) connect(t *testing.T, url string) *pgconn.PgConn {
+	t.Helper()
+	conn, err := pgconn.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+func (b bench) through(t *testing.T) *pgconn.PgConn {
+	t.Helper()
+	return b.connect(t, b.URL(b.direct+"&application_name=sinkd/a/1"))
+}
+
+func (b bench) rows(t *testing.T) string {
+	t.Helper()
+	return scalar(t, b.direct, "SELECT count(*)::text FROM t")
+}
+
+func wait(t *testing.T, f *lab.Fault) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := f.Wait(ctx); err != nil {
+		t.Fatal("the fault did not strike: ", err)
+	}
+}
+
+// commits are the ways in which COMMIT may come, each after an insert.
+var commits = map[string]func(context.Context, *pgconn.PgConn) error{
+	"simple": func(ctx context.Context, c *pgconn.PgConn) error {
+		if _, err := c.Exec(ctx, "BEGIN; INSERT INTO t VALUES ('a')").ReadAll(); err != nil {
+			return err
+		}
+		_, err := c.Exec(ctx, "commit;").ReadAll()
+		return err
+	},
+	"one text": func(ctx context.Context, c *pgconn.PgConn) error {
+		_, err := c.Exec(ctx, "BEGIN; INSERT INTO t VALUES ('a'); COMMIT").ReadAll()
+		return err
+	},
+	"pipeline": func(ctx context.Context, c *pgconn.PgConn) error {
+		p := c.StartPipeline(ctx)
+		p.SendQueryParams("BEGIN", nil, nil, nil, nil)
+		p.SendQueryParams("INSERT INTO t VALUES ('a')", nil, nil, nil, nil)
+		p.SendQueryParams("COMMIT", nil, nil, nil, nil)
+		return finish(p)
+	},
+	"prepared": func(ctx context.Context, c *pgconn.PgConn) error {
+		if _, err := c.Prepare(ctx, "done", "COMMIT", nil); err != nil {
+			return err
+		}
+		p := c.StartPipeline(ctx)
+		p.SendQueryParams("BEGIN", nil, nil, nil, nil)
+		p.SendQueryParams("INSERT INTO t VALUES ('a')", nil, nil, nil, nil)
+		p.SendQueryPrepared("done", nil, nil, nil)
+		return finish(p)
+	},
+}
+
+// finish syncs a pipeline and reads it to its end.
+func finish(p *pgconn.Pipeline) error {
+	if err := p.Sync(); err != nil {
+		_ = p.Close()
+		return err
+	}
+	return p.Close()
+}
+
+func TestProxyCutsAroundCommit(t *testing.T) {
+	t.Parallel()
+	for name, commit := range commits {
+		t.Run("before/"+name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			f := b.CutBeforeCommit(1)
+			if err := commit(t.Context(), b.through(t)); err == nil {
+				t.Error("the commit was answered")
+			}
+			wait(t, f)
+			if got := b.rows(t); got != "0" {
+				t.Errorf("%s rows, want none", got)
+			}
+			if err := commit(t.Context(), b.through(t)); err != nil {
+				t.Errorf("after the fault: %v", err)
+			}
+		})
+		t.Run("after/"+name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			f := b.CutAfterCommit(2)
+			for range 2 {
+				if err := commit(t.Context(), b.through(t)); err == nil {
+					t.Error("the commit was answered")
+				}
+				wait(t, f)
+			}
+			if got := b.rows(t); got != "2" {
+				t.Errorf("%s rows, want 2", got)
+			}
+			if err := commit(t.Context(), b.through(t)); err != nil {
+				t.Errorf("after the fault: %v", err)
+			}
+		})
+	}
+}
+
+func TestProxyDoesNotCountARollback(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	f := b.CutAfterCommit(1)
+	conn := b.through(t)
+	_, _ = conn.Exec(t.Context(), "BEGIN; SELECT 1/0").ReadAll()
+	if tag, err := conn.Exec(t.Context(), "COMMIT").ReadAll(); err != nil || tag[0].CommandTag.String() != "ROLLBACK" {
+		t.Fatal(tag, err)
+	}
+	select {
+	case <-f.Fired():
+		t.Error("the fault struck")
+	default:
+	}
+}
+
+// copyRows copies n rows of 10 bytes.
+func copyRows(ctx context.Context, c *pgconn.PgConn, n int) error {
+	_, err := c.CopyFrom(ctx, strings.NewReader(strings.Repeat("123456789\n", n)), "COPY t FROM STDIN")
+	return err
+}
+
+func TestProxyCutsInCopy(t *testing.T) {
+	t.Parallel()
+	for _, at := range []int64{0, 1, 70_000, 999_999} {
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			f := b.CutInCopy(at, 1)
+			if err := copyRows(t.Context(), b.through(t), 100_000); err == nil {
+				t.Error("the COPY succeeded")
+			}
+			wait(t, f)
+			if got := b.rows(t); got != "0" {
+				t.Errorf("%s rows, want none", got)
+			}
+		})
+	}
+	t.Run("too short", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		b.CutInCopy(1000, 1)
+		conn := b.through(t)
+		for range 3 {
+			if err := copyRows(t.Context(), conn, 100); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := b.rows(t); got != "300" {
+			t.Errorf("%s rows, want 300", got)
+		}
+	})
+}
+
+func TestProxyStallsAndReleases(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for name, f := range map[string]*lab.Fault{
+		"copy":   b.StallInCopy(123_456, 1),
+		"commit": b.StallBeforeCommit(1),
+	} {
+		conn, done := b.through(t), make(chan error, 1)
+		go func() {
+			_, err := conn.Exec(t.Context(), "BEGIN").ReadAll()
+			if name == "copy" && err == nil {
+				err = copyRows(t.Context(), conn, 100_000)
+			}
+			if err == nil {
+				_, err = conn.Exec(t.Context(), "COMMIT").ReadAll()
+			}
+			done <- err
+		}()
+		wait(t, f)
+		got := scalar(t, b.direct, `SELECT count(*)::text FROM pg_stat_activity
+			WHERE application_name = 'sinkd/a/1' AND wait_event_type = 'Client' AND state <> 'idle'`)
+		if got != "1" {
+			t.Errorf("%s: %s backends wait for their client, want 1", name, got)
+		}
+		select {
+		case err := <-done:
+			t.Fatalf("%s: went on: %v", name, err)
+		case <-time.After(100 * time.Millisecond):
+		}
+		f.Release()
+		if name == "copy" {
+			b.StallBeforeCommit(1).Release()
+		}
+		if err := <-done; err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := b.rows(t); got != "100000" {
+		t.Errorf("%s rows", got)
+	}
+}
+
+func TestProxyStallHidesTheServersEnd(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	f := b.StallBeforeCommit(1)
+	conn, done := b.through(t), make(chan error, 1)
+	go func() { done <- commits["simple"](t.Context(), conn) }()
+	wait(t, f)
+	scalar(t, b.direct, "SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity WHERE application_name = 'sinkd/a/1'")
+	select {
+	case err := <-done:
+		t.Fatalf("the client was told: %v", err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	b.CutAll()
+	if err := <-done; err == nil {
+		t.Error("the commit was answered")
+	}
+}
+
+func TestProxyMatches(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.Match("sinkd/b/")
+	b.MatchCopies()
+	before := b.CutBeforeCommit(1)
+	if err := commits["pipeline"](t.Context(), b.through(t)); err != nil {
+		t.Errorf("another application: %v", err)
+	}
+	conn := b.connect(t, b.URL(b.direct+"&application_name=sinkd/b/1"))
+	if err := commits["pipeline"](t.Context(), conn); err != nil {
+		t.Errorf("without COPY: %v", err)
+	}
+	if _, err := conn.Exec(t.Context(), "BEGIN").ReadAll(); err != nil {
+		t.Fatal(err)
+	}
+	if err := copyRows(t.Context(), conn, 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), "COMMIT").ReadAll(); err == nil {
+		t.Error("the commit was answered")
+	}
+	wait(t, before)
+	statement := b.CutBefore("SELECT 'x'", 1)
+	conn = b.connect(t, b.URL(b.direct+"&application_name=sinkd/b/1"))
+	if err := conn.ExecParams(t.Context(), "SELECT 'x'", nil, nil, nil, nil).Read().Err; err == nil {
+		t.Error("the statement was answered")
+	}
+	wait(t, statement)
+}
+
+func TestProxyRefusesAndFreezes(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	conn := b.through(t)
+	b.Refuse()
+	if _, err := pgconn.Connect(t.Context(), b.URL(b.direct)); err == nil {
+		t.Error("a connection was taken")
+	}
+	if _, err := conn.Exec(t.Context(), "SELECT 1").ReadAll(); err != nil {
+		t.Errorf("a connection that was there: %v", err)
+	}
+	b.CutAll()
+	if _, err := conn.Exec(t.Context(), "SELECT 1").ReadAll(); err == nil {
+		t.Error("a connection that was cut answers")
+	}
+	if err := b.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	conn = b.through(t)
+	b.Freeze()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := conn.Exec(ctx, "SELECT 1").ReadAll(); err == nil {
+		t.Error("a frozen connection answers")
+	}
+	b.Thaw()
+	b.Latency(20 * time.Millisecond)
+	conn = b.through(t)
+	begin := time.Now()
+	if _, err := conn.Exec(t.Context(), "SELECT 1").ReadAll(); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begin); took < 40*time.Millisecond {
+		t.Errorf("a round trip of %s", took)
+	}
+}
+
+// TestProxyIsTransparent lets pgx do what it does, encryption asked for, and
+// cancels a query through the proxy.
+func TestProxyIsTransparent(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	url := strings.Replace(b.URL(b.direct), "sslmode=disable", "sslmode=prefer", 1)
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if n, err := conn.CopyFrom(t.Context(), pgx.Identifier{"t"}, []string{"s"},
+		pgx.CopyFromSlice(1000, func(i int) ([]any, error) { return []any{fmt.Sprint(i)}, nil })); n != 1000 || err != nil {
+		t.Fatal(n, err)
+	}
+	var n int
+	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM t WHERE s::int < $1", 500).Scan(&n); n != 500 || err != nil {
+		t.Fatal(n, err)
+	}
+	time.AfterFunc(200*time.Millisecond, func() { _ = conn.PgConn().CancelRequest(context.Background()) })
+	_, err = conn.Exec(t.Context(), "SELECT pg_sleep(20)")
+	if err == nil || !strings.Contains(err.Error(), "57014") {
+		t.Errorf("not cancelled: %v", err)
+	}
+}
