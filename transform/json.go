@@ -60,7 +60,7 @@ func (d *jsonDecoder) value(n *node, i, depth int) (int, mark, fault) {
 	start := i
 	v, i, m, f := d.scan(n, i, depth)
 	if f == fine && n.branches() && v.Kind != Object {
-		if v.Kind == Null {
+		if v.Kind == Null && n != d.root {
 			d.nullify(n)
 		} else {
 			i, f = start, notObject
@@ -82,7 +82,8 @@ func (d *jsonDecoder) value(n *node, i, depth int) (int, mark, fault) {
 		d.dst[n.cell] = v
 	}
 	if n.text >= 0 {
-		if v.Kind != Null {
+		// A value that is null as a whole stays JSON: SQL's NULL is a tombstone.
+		if v.Kind != Null || n == d.root {
 			v = Value{Kind: JSON, Num: uint64(m), Bytes: d.src[start:i]}
 		}
 		d.dst[n.text] = v

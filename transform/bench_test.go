@@ -1,0 +1,192 @@
+package transform
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sinkd/sinkd"
+)
+
+// orders is the table of the speed measurements.
+func orders() *sinkd.Table {
+	return &sinkd.Table{OID: 1, Schema: "public", Name: "orders", Columns: []sinkd.Column{
+		{Name: "id", Type: oidInt8, TypeName: "bigint", Typmod: -1},
+		{Name: "customer", Type: oidText, TypeName: "text", Typmod: -1},
+		{Name: "status", Type: oidText, TypeName: "text", Typmod: -1},
+		{Name: "amount", Type: oidNumeric, TypeName: "numeric", Typmod: -1},
+		{Name: "created_at", Type: oidTimestamptz, TypeName: "timestamp with time zone", Typmod: -1},
+		{Name: "items", Type: oidJSONB, TypeName: "jsonb", Typmod: -1},
+	}}
+}
+
+// narrow gives records of about 140 bytes with six fields, all mapped.
+func narrow(n int) []*sinkd.Record {
+	records := make([]*sinkd.Record, n)
+	for i := range records {
+		records[i] = &sinkd.Record{Topic: "orders", Offset: int64(i), Timestamp: time.UnixMilli(1700000000000 + int64(i)), Value: fmt.Appendf(nil,
+			`{"id":%d,"customer":"customer-%06d","status":"shipped","amount":%d.%02d,"created_at":"2024-03-%02dT12:34:56.%06dZ","items":{"sku":"A-%d","qty":%d}}`,
+			1_000_000+i, i%100_000, i%10_000, i%100, i%28+1, i%1_000_000, i%1000, i%9+1)}
+	}
+	return records
+}
+
+// wide gives records of about 1 KB with 30 fields, six of them mapped.
+func wide(n int) []*sinkd.Record {
+	records := narrow(n)
+	for i, rec := range records {
+		var b strings.Builder
+		members := strings.SplitN(strings.Trim(string(rec.Value), "{}"), ",", 6)
+		b.WriteByte('{')
+		for j := range 24 {
+			fmt.Fprintf(&b, `"attribute_%02d":"value of attribute %d %d",`, j, j, i%1000)
+			if j%4 == 3 {
+				b.WriteString(members[j/4])
+				if j < 23 {
+					b.WriteByte(',')
+				}
+			}
+		}
+		b.WriteString("}}")
+		rec.Value = []byte(b.String())
+	}
+	return records
+}
+
+// batchOf gives a batch of one range.
+func batchOf(records []*sinkd.Record) *sinkd.Batch {
+	claim := &sinkd.Claim{Partition: sinkd.Partition{Topic: records[0].Topic}}
+	return &sinkd.Batch{Ranges: []sinkd.Range{{Claim: claim, Until: int64(len(records)), Records: records}}}
+}
+
+func newOrders(tb testing.TB, t *sinkd.Table) *Encoder {
+	tb.Helper()
+	e := NewEncoder(Options{Routes: []*sinkd.Route{{Topics: []string{"orders"}}}, MaxRecordBytes: 8 << 20})
+	if err := e.Supply("orders", t); err != nil {
+		tb.Fatal(err)
+	}
+	return e
+}
+
+func volume(records []*sinkd.Record) (n int64) {
+	for _, rec := range records {
+		n += int64(len(rec.Value))
+	}
+	return n
+}
+
+const benchRecords = 1000
+
+// perRecord reports what a record costs and weighs.
+func perRecord(b *testing.B, records []*sinkd.Record) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(records)), "ns/record")
+	b.ReportMetric(float64(volume(records))/float64(len(records)), "B/record")
+}
+
+func benchmarkDecode(b *testing.B, records []*sinkd.Record) {
+	p := newOrders(b, orders()).plans["orders"]
+	b.ReportAllocs()
+	b.SetBytes(volume(records))
+	for b.Loop() {
+		for _, rec := range records {
+			if err := p.read(rec); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	perRecord(b, records)
+}
+
+func benchmarkEncode(b *testing.B, t *sinkd.Table, records []*sinkd.Record) {
+	e, batch := newOrders(b, t), batchOf(records)
+	b.ReportAllocs()
+	b.SetBytes(volume(records))
+	for b.Loop() {
+		e.Encode(batch)
+	}
+	if len(batch.Dead) > 0 || len(batch.Rows[0].Row) != len(records) {
+		b.Fatal(batch.Dead[0].Reason)
+	}
+	perRecord(b, records)
+}
+
+func BenchmarkDecode(b *testing.B) {
+	b.Run("narrow", func(b *testing.B) { benchmarkDecode(b, narrow(benchRecords)) })
+	b.Run("wide", func(b *testing.B) { benchmarkDecode(b, wide(benchRecords)) })
+}
+
+func BenchmarkEncode(b *testing.B) {
+	landing := &sinkd.Table{Schema: "public", Name: "landing", Columns: sinkd.Landing()}
+	b.Run("narrow", func(b *testing.B) { benchmarkEncode(b, orders(), narrow(benchRecords)) })
+	b.Run("wide", func(b *testing.B) { benchmarkEncode(b, orders(), wide(benchRecords)) })
+	b.Run("landing", func(b *testing.B) { benchmarkEncode(b, landing, narrow(benchRecords)) })
+}
+
+// BenchmarkColumn measures the encoders alone.
+func BenchmarkColumn(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		oid  uint32
+		v    Value
+	}{
+		{"bigint", oidInt8, Value{Kind: Number, Bytes: []byte("1234567")}},
+		{"bigint/1e3", oidInt8, Value{Kind: Number, Bytes: []byte("1e3")}},
+		{"double", oidFloat8, Value{Kind: Number, Bytes: []byte("1234.5678")}},
+		{"numeric/short", oidNumeric, Value{Kind: Number, Bytes: []byte("1234.56")}},
+		{"numeric/long", oidNumeric, Value{Kind: Number, Bytes: []byte("-123456789012345678901234567890.123456789")}},
+		{"text", oidText, Value{Kind: String, Bytes: []byte("customer-123456")}},
+		{"timestamptz", oidTimestamptz, Value{Kind: String, Bytes: []byte("2024-03-01T12:34:56.123456Z")}},
+		{"timestamptz/epoch", oidTimestamptz, Value{Kind: Number, Bytes: []byte("1700000000123")}},
+		{"uuid", oidUUID, Value{Kind: String, Bytes: []byte("f47ac10b-58cc-4372-a567-0e02b2c3d479")}},
+		{"jsonb", oidJSONB, Value{Kind: JSON, Bytes: []byte(`{"sku":"A-1","qty":1}`)}},
+		{"bytea", oidBytea, Value{Kind: String, Bytes: []byte("aGVsbG8gd29ybGQhIQ==")}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			put := encoderOf(&sinkd.Column{Type: c.oid, Typmod: -1}, &sinkd.Route{})
+			var dst []byte
+			var err error
+			b.ReportAllocs()
+			for b.Loop() {
+				if dst, err = put(dst[:0], &c.v); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// TestNoAllocations holds for every column type that the measurements use, and
+// for records whose fields come and go.
+func TestNoAllocations(t *testing.T) {
+	landing := &sinkd.Table{Schema: "public", Name: "landing", Columns: sinkd.Landing()}
+	changing := narrow(300)
+	for i, rec := range changing {
+		switch i % 3 {
+		case 0:
+			rec.Value = []byte(`{"extra` + strconv.Itoa(i%7) + `":"\u00e9",` + string(rec.Value[1:]))
+		case 1:
+			rec.Value = []byte(`{"customer":"a\nb","id":1e3,"amount":"12345678901234567890.5","items":[1e-5]}`)
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		table   *sinkd.Table
+		records []*sinkd.Record
+	}{
+		{"narrow", orders(), narrow(300)}, {"wide", orders(), wide(300)},
+		{"landing", landing, narrow(300)}, {"changing", orders(), changing},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e, b := newOrders(t, c.table), batchOf(c.records)
+			e.Encode(b)
+			if b.Ranges[0].Count.Rows != len(c.records) {
+				t.Fatal(b.Dead[0].Reason)
+			}
+			if n := testing.AllocsPerRun(20, func() { e.Encode(b) }); n != 0 {
+				t.Errorf("%v allocations in a batch of %d records", n, len(c.records))
+			}
+		})
+	}
+}
