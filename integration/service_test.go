@@ -26,8 +26,11 @@ import (
 var built string
 
 // binary builds cmd/sinkd once a test binary, with the race detector where the
-// tests have it.
+// tests have it. LAB_SINKD names one that was built before.
 var binary = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv("LAB_SINKD"); path != "" {
+		return path, nil
+	}
 	dir, err := os.MkdirTemp("", "sinkd-binary-")
 	if err != nil {
 		return "", err

@@ -95,3 +95,23 @@ func dial(ctx context.Context, addr string) error {
 	}
 	return c.Close()
 }
+
+// Starts describes a topic as it is now, and gives the offset of each of its
+// partitions where the policy would begin.
+func Starts(ctx context.Context, k Kafka, topic string, s Start) (sinkd.Topic, []int64, error) {
+	b, err := newBrokers(&k)
+	if err != nil {
+		return sinkd.Topic{}, nil, err
+	}
+	defer b.close()
+	topics, err := b.topics(ctx, topic)
+	if err != nil {
+		return sinkd.Topic{}, nil, err
+	}
+	t, ok := topics[topic]
+	if !ok {
+		return sinkd.Topic{}, nil, fmt.Errorf("topic %s does not exist", topic)
+	}
+	starts, err := b.starts(ctx, t, s)
+	return t, starts, err
+}
