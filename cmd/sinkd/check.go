@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sinkd/sinkd"
+	"github.com/sinkd/sinkd/cmd/sinkd/config"
+	"github.com/sinkd/sinkd/migrations"
+	"github.com/sinkd/sinkd/store"
+	"github.com/sinkd/sinkd/stream"
+	"github.com/sinkd/sinkd/transform"
+)
+
+// checkCommand tells whether run would work. It changes nothing.
+type checkCommand struct{}
+
+// Help shows an example.
+func (checkCommand) Help() string {
+	return "Looks at the configuration, the brokers and the addresses that they advertise, the topics, the database, the tables and the rights on them. It changes nothing, and joins no consumer group.\n\nExample:\n\n    sinkd check"
+}
+
+// Run looks at one thing after the other, each as far as the ones before allow.
+func (checkCommand) Run(p *program) error {
+	c, err := p.load(config.Flow)
+	if err != nil {
+		return err
+	}
+	s, err := openStore(c)
+	if err != nil {
+		return err
+	}
+	ck := &check{cfg: c, store: s, out: p.stdout}
+	ck.fine("configuration", "pipeline "+c.Pipeline+", consumer group "+c.KafkaGroup)
+	topics := ck.kafka(p.ctx)
+	ck.postgres(p.ctx, topics)
+	ck.guarantee()
+	switch {
+	case ck.unreached != nil:
+		return errors.Join(errFound, unreachableError{ck.unreached})
+	case ck.found:
+		return errFound
+	}
+	return nil
+}
+
+// check is a check under way.
+type check struct {
+	cfg   *config.Config
+	store *store.Store
+	out   io.Writer
+	// found tells that something is to mend, unreached that Kafka or Postgres
+	// could not be used.
+	found     bool
+	unreached error
+}
+
+func (ck *check) fine(name, detail string) { ck.line("ok", name, detail, "") }
+
+func (ck *check) note(name, detail string) { ck.line("note", name, detail, "") }
+
+func (ck *check) fail(name, detail, fix string) {
+	ck.found = true
+	ck.line("FAIL", name, detail, fix)
+}
+
+// line prints one result, with what to do about it below.
+func (ck *check) line(mark, name, detail, fix string) {
+	_, _ = fmt.Fprintf(ck.out, "%-4s  %-20s  %s\n", mark, name, oneLine(detail))
+	if fix != "" {
+		_, _ = fmt.Fprintf(ck.out, "%-4s  %-20s  fix: %s\n", "", "", oneLine(fix))
+	}
+}
+
+// kafka looks at brokers and topics, and answers the topics that are there.
+func (ck *check) kafka(ctx context.Context) []stream.TopicState {
+	ctx, cancel := within(ctx)
+	defer cancel()
+	if err := dialAny(ctx, ck.cfg.KafkaBrokers); err != nil {
+		ck.unreached = err
+		ck.fail("kafka", err.Error(), "check SINKD_KAFKA_BROKERS, and whether a broker listens there")
+		return nil
+	}
+	names, patterns := subscription(ck.cfg.Routes)
+	in, err := stream.Inspect(ctx, kafka(ck.cfg), names, patterns)
+	if err != nil {
+		ck.unreached = err
+		ck.fail("kafka", err.Error(), kafkaHint(ck.cfg))
+		return nil
+	}
+	ck.fine("kafka", fmt.Sprintf("cluster %s, %d brokers", in.Cluster, len(in.Brokers)))
+	for _, b := range in.Brokers {
+		if b.Err != nil {
+			ck.fail("broker "+b.Addr, "is advertised, and cannot be reached from here: "+b.Err.Error(), "mend advertised.listeners of the broker")
+		}
+	}
+	ck.topics(in)
+	return in.Topics
+}
+
+// topics looks at the topics.
+func (ck *check) topics(in *stream.Inspection) {
+	for _, name := range in.Missing {
+		ck.fail("topic "+name, "does not exist; run waits for it", "create it, or mend SINKD_TOPICS")
+	}
+	if len(in.Topics) == 0 && len(in.Missing) == 0 {
+		ck.fail("topics", "none matches the pattern; run waits for one", "mend SINKD_TOPICS")
+	}
+	for i := range in.Topics {
+		t := &in.Topics[i]
+		ck.fine("topic "+t.Name, fmt.Sprintf("%d partitions, %d records", t.Partitions, t.Records))
+		if !t.HasID() {
+			ck.note("topic "+t.Name, "the brokers give no topic ids: that it was deleted and made anew cannot be noticed")
+		}
+	}
+}
+
+// dialAny tells why none of the brokers answers, nil if one does.
+func dialAny(ctx context.Context, brokers []string) error {
+	var dialer net.Dialer
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	failures := make([]error, len(brokers))
+	var dialing sync.WaitGroup
+	for i, broker := range brokers {
+		dialing.Go(func() {
+			conn, err := dialer.DialContext(ctx, "tcp", broker)
+			if err == nil {
+				_ = conn.Close()
+			}
+			failures[i] = err
+		})
+	}
+	dialing.Wait()
+	for _, err := range failures {
+		if err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("no broker can be reached: %w", errors.Join(failures...))
+}
+
+// kafkaHint says what to look at where a broker listens, and does not talk.
+func kafkaHint(c *config.Config) string {
+	switch {
+	case c.KafkaSASLMechanism != "":
+		return "check SINKD_KAFKA_SASL_MECHANISM, SINKD_KAFKA_SASL_USERNAME and SINKD_KAFKA_SASL_PASSWORD, and whether the listener wants TLS (SINKD_KAFKA_TLS)"
+	case c.TLS != nil:
+		return "check whether the listener wants TLS, and SINKD_KAFKA_TLS_CA"
+	}
+	return "check whether the listener wants TLS (SINKD_KAFKA_TLS=true) or a login (SINKD_KAFKA_SASL_MECHANISM)"
+}
+
+// unreachableKafka is the error of a command that could not use the brokers.
+func unreachableKafka(c *config.Config, err error) error {
+	return unreachableError{hinted{err, "Kafka cannot be used", kafkaHint(c)}}
+}
+
+// postgres looks at the database, then at the table of each topic.
+func (ck *check) postgres(ctx context.Context, topics []stream.TopicState) {
+	ctx, cancel := within(ctx)
+	defer cancel()
+	defer ck.store.Close(ctx)
+	url, err := ck.cfg.DatabaseURL()
+	if err != nil {
+		ck.fail("postgres", err.Error(), "mend SINKD_DATABASE_URL_FILE")
+		return
+	}
+	version, err := migrations.Status(ctx, url, ck.cfg.Schema)
+	var rights *migrations.RightsError
+	if err != nil && !errors.As(err, &rights) {
+		ck.unreached = database(err)
+		ck.fail("postgres", ck.unreached.Error(), "")
+		return
+	}
+	for _, f := range ck.store.Check(ctx) {
+		switch {
+		case f.OK:
+			ck.fine(f.Name, f.Detail)
+		case f.Name == "bookkeeping" && err == nil && version.Current == 0:
+			ck.note(f.Name, "no tables in schema "+ck.cfg.Schema+" yet: run makes them, or sinkd migrate up")
+		default:
+			ck.fail(f.Name, f.Detail, f.Fix)
+		}
+	}
+	for _, r := range ck.cfg.Routes {
+		for _, topic := range topicsOf(r, ck.cfg.Routes, topics) {
+			ck.table(ctx, r, topic)
+		}
+	}
+}
+
+// topicsOf gives the topics that the route takes: its literal names, there or
+// not, or what its pattern matches.
+func topicsOf(r *sinkd.Route, routes []*sinkd.Route, topics []stream.TopicState) []string {
+	if r.Pattern == nil {
+		return r.Topics
+	}
+	var names []string
+	for i := range topics {
+		if sinkd.RouteOf(routes, topics[i].Name) == r {
+			names = append(names, topics[i].Name)
+		}
+	}
+	return names
+}
+
+// table looks whether the topic's rows would fit its table.
+func (ck *check) table(ctx context.Context, r *sinkd.Route, topic string) {
+	as := *r
+	as.Create = false
+	schema, name := r.Table(topic)
+	label := "table " + schema + "." + name
+	t, err := ck.store.Table(ctx, &as, topic)
+	if err == nil {
+		e := transform.NewEncoder(transform.Options{Routes: ck.cfg.Routes, MaxRecordBytes: int(ck.cfg.MaxRecordBytes)})
+		err = e.Supply(topic, t)
+	}
+	var e *sinkd.Error
+	switch {
+	case err == nil:
+		ck.fine(label, fmt.Sprintf("%d columns, takes topic %s", len(t.Columns), topic))
+	case r.Create && errors.As(err, &e):
+		ck.line("note", label, strings.TrimPrefix(e.Err.Error(), label+": "), "run creates a table that is missing; else "+e.Hint)
+	case errors.As(err, &e):
+		ck.fail(label, strings.TrimPrefix(e.Err.Error(), label+": "), e.Hint)
+	default:
+		ck.fail(label, err.Error(), "")
+	}
+}
+
+// guarantee says what the configuration promises, and what limits that.
+func (ck *check) guarantee() {
+	promise, limits := guarantee(ck.cfg)
+	ck.fine("guarantee", promise)
+	for _, limit := range limits {
+		ck.note("limit", limit)
+	}
+}

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/sinkd/sinkd/cmd/sinkd/config"
+)
+
+// configCommand prints the configuration.
+type configCommand struct{}
+
+// Help shows an example.
+func (configCommand) Help() string {
+	return "Prints NAME=value for each variable, defaults included, secrets hidden; then every problem, with exit code 2.\n\nExample:\n\n    sinkd config | grep KAFKA"
+}
+
+// Run prints what is in force, then what is wrong with it.
+func (configCommand) Run(p *program) error {
+	c, err := p.load(config.Flow)
+	for _, s := range c.Settings() {
+		value := s.Value
+		if strings.ContainsAny(value, "\r\n") {
+			value = strconv.Quote(value)
+		}
+		p.printf("%s=%s\n", s.Name, value)
+	}
+	return err
+}

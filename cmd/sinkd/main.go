@@ -1,0 +1,93 @@
+// Command sinkd moves Kafka topics into PostgreSQL tables exactly once.
+//
+// The package owns the wiring: arguments, signals, exit codes and one file for
+// each command. It holds no rule of the flow, of formats or of SQL.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/sinkd/sinkd/cmd/sinkd/config"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
+
+// commands are the command line. Each command's Run is handed the program.
+type commands struct {
+	Run       runCommand       `cmd:"" help:"Move records from Kafka to PostgreSQL until stopped."`
+	Check     checkCommand     `cmd:"" help:"Tell whether run would work, and what is to mend."`
+	Status    statusCommand    `cmd:"" help:"Tell how far the pipeline is."`
+	Incidents incidentsCommand `cmd:"" help:"List what needs a person, and acknowledge it."`
+	Migrate   migrateCommand   `cmd:"" help:"Make, show or remove the bookkeeping tables."`
+	Config    configCommand    `cmd:"" help:"Print the configuration in force, without secrets."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
+}
+
+// program is what a command may use of the world.
+type program struct {
+	ctx            context.Context
+	env            []string
+	stdout, stderr io.Writer
+}
+
+// run is main without the process: it answers the exit code.
+func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int {
+	var c commands
+	exited := -1
+	parser, err := kong.New(&c,
+		kong.Name("sinkd"),
+		kong.Description("Moves Kafka topics into PostgreSQL tables, exactly once. The configuration is in the environment: see `sinkd config`."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exited = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, "sinkd:", err)
+		return exitFailed
+	}
+	parsed, err := parser.Parse(args)
+	if exited >= 0 { // --help has printed all there is.
+		return exited
+	}
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "sinkd: %s; see sinkd --help\n", err)
+		return exitUsage
+	}
+	err = parsed.Run(&program{ctx: ctx, env: env, stdout: stdout, stderr: stderr})
+	if text := message(err); text != "" {
+		_, _ = fmt.Fprintln(stderr, text)
+	}
+	return exitCode(err)
+}
+
+// load reads the configuration.
+func (p *program) load(need config.Need) (*config.Config, error) {
+	return config.Load(p.env, need)
+}
+
+// printf writes to the standard output. That it is closed is no failure of
+// ours.
+func (p *program) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.stdout, format, args...)
+}
+
+// message is what is printed of an error at the end: problems of the
+// configuration line by line, nothing for a finding that was printed already.
+func message(err error) string {
+	var problems config.Problems
+	switch {
+	case err == nil, errors.Is(err, errFound):
+		return ""
+	case errors.As(err, &problems):
+		return problems.Error()
+	}
+	return "sinkd: " + oneLine(err.Error())
+}

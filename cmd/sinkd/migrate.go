@@ -1,0 +1,112 @@
+package main
+
+import (
+	"github.com/sinkd/sinkd/cmd/sinkd/config"
+	"github.com/sinkd/sinkd/migrations"
+)
+
+// migrateCommand makes, shows and removes the bookkeeping tables.
+type migrateCommand struct {
+	Up     migrateUp     `cmd:"" help:"Bring the bookkeeping tables to this version."`
+	Down   migrateDown   `cmd:"" help:"Remove the bookkeeping tables, and with them all positions."`
+	Status migrateStatus `cmd:"" help:"Print the version of the bookkeeping tables; 1 if it is not this binary's."`
+}
+
+// migrateUp is migrate up.
+type migrateUp struct {
+	Print bool `help:"Print the SQL in place of running it, for whoever may run it."`
+}
+
+// Help shows an example.
+func (migrateUp) Help() string {
+	return "Needs SINKD_DATABASE_URL only. run does the same at its start; it is apart for those who give the service no right to create tables.\n\nExample:\n\n    sinkd migrate up --print | psql -U owner app"
+}
+
+// Run migrates, or prints the SQL.
+func (m migrateUp) Run(p *program) error {
+	if m.Print {
+		c, err := p.load(config.Nothing)
+		if err != nil {
+			return err
+		}
+		p.printf("%s", migrations.Script(c.Schema))
+		return nil
+	}
+	c, url, err := p.target()
+	if err != nil {
+		return err
+	}
+	if err := migrations.Up(p.ctx, url, c.Schema); err != nil {
+		return database(err)
+	}
+	return migrateStatus{}.Run(p)
+}
+
+// migrateDown is migrate down.
+type migrateDown struct {
+	Yes bool `help:"Do it without asking."`
+}
+
+// Help shows an example.
+func (migrateDown) Help() string {
+	return "Removes positions, ledger, dead letters and incidents of all pipelines in SINKD_SCHEMA. The next run begins at SINKD_START, into tables that already hold rows.\n\nExample:\n\n    sinkd migrate down --yes"
+}
+
+// Run removes the tables.
+func (m migrateDown) Run(p *program) error {
+	c, url, err := p.target()
+	if err != nil {
+		return err
+	}
+	if !m.Yes {
+		return hinted{errRefused, "migrate down forgets the positions of all pipelines in schema " + c.Schema, "add --yes to do it"}
+	}
+	if err := migrations.Down(p.ctx, url, c.Schema); err != nil {
+		return database(err)
+	}
+	p.printf("the bookkeeping tables of schema %s are gone\n", c.Schema)
+	return nil
+}
+
+// migrateStatus is migrate status.
+type migrateStatus struct{}
+
+// Help shows an example.
+func (migrateStatus) Help() string { return "Example:\n\n    sinkd migrate status" }
+
+// Run prints the version that is there.
+func (migrateStatus) Run(p *program) error {
+	c, url, err := p.target()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := within(p.ctx)
+	defer cancel()
+	v, err := migrations.Status(ctx, url, c.Schema)
+	switch {
+	case err != nil:
+		return database(err)
+	case v.Current == 0:
+		p.printf("schema %s: no bookkeeping tables; run sinkd migrate up\n", c.Schema)
+	case v.Dirty:
+		p.printf("schema %s: version %d was cut off; run sinkd migrate up to repair it\n", c.Schema, v.Current)
+	case v.MinSchema > v.Latest:
+		p.printf("schema %s: version %d needs sinkd %s or later\n", c.Schema, v.Current, v.MinBinary)
+	case v.Current < v.Latest:
+		p.printf("schema %s: version %d of %d; run sinkd migrate up\n", c.Schema, v.Current, v.Latest)
+	default:
+		p.printf("schema %s: version %d, up to date\n", c.Schema, v.Current)
+		return nil
+	}
+	return errFound
+}
+
+// target gives the database to migrate.
+func (p *program) target() (*config.Config, string, error) {
+	c, err := p.load(config.Database)
+	if err != nil {
+		return nil, "", err
+	}
+	url, err := c.DatabaseURL()
+	return c, url, err
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sinkd/sinkd"
+	"github.com/sinkd/sinkd/cmd/sinkd/config"
+	"github.com/sinkd/sinkd/cmd/sinkd/web"
+	"github.com/sinkd/sinkd/migrations"
+	"github.com/sinkd/sinkd/store"
+	"github.com/sinkd/sinkd/stream"
+)
+
+// service is one process of a pipeline, with all that it is made of.
+type service struct {
+	cfg       *config.Config
+	log       *slog.Logger
+	writer    string
+	guarantee string
+	limits    []string
+	registry  *prometheus.Registry
+	incidents *prometheus.GaugeVec
+	store     *store.Store
+	flow      *stream.Flow
+	// waiting is the state for as long as the flow has not begun.
+	waiting atomic.Pointer[stream.State]
+}
+
+// newService wires a service. Nothing is connected yet.
+func newService(c *config.Config, log *slog.Logger, r *runCommand) (*service, error) {
+	s := &service{cfg: c, log: log, writer: newWriter()}
+	s.guarantee, s.limits = guarantee(c)
+	s.wait("starting", "PostgreSQL is being asked")
+	b := readBuild()
+	s.registry = web.Registry(c.Pipeline, web.Info{
+		Version: b.version, Revision: b.revision,
+		Delivery: c.Delivery, Mode: string(c.Routes[0].Mode), Isolation: c.KafkaIsolation,
+	}, s.status)
+	s.incidents = newIncidentGauge(s.registry, c.Pipeline)
+
+	sc := storeConfig(c, s.writer)
+	sc.Logger, sc.Metrics = log, store.NewMetrics(s.registry, c.Pipeline)
+	var err error
+	if s.store, err = store.Open(sc); err != nil {
+		return nil, badURL(err)
+	}
+	fc := flowConfig(c, s.store, log)
+	fc.Metrics = stream.NewMetrics(s.registry, c.Pipeline)
+	fc.UntilCaughtUp, fc.MaxBatches = r.UntilCaughtUp, r.MaxBatches
+	s.flow, err = stream.New(fc)
+	return s, err
+}
+
+// listen answers by HTTP, where that is not turned off.
+func (s *service) listen(ctx context.Context) (closeHTTP func(), err error) {
+	if s.cfg.HTTPAddr == "" {
+		return func() {}, nil
+	}
+	h := web.Handler(web.Config{Token: s.cfg.HTTPToken, Metrics: s.registry, Status: s.status})
+	server, err := web.Listen(ctx, s.cfg.HTTPAddr, h, s.log)
+	if err != nil {
+		return nil, hinted{err, "SINKD_HTTP_ADDR cannot be listened on", "set another address, or off"}
+	}
+	s.log.Info("listening", slog.String("address", server.Addr()))
+	return server.Close, nil
+}
+
+// prepare waits for the database and brings the bookkeeping up to date. It
+// tries without end; errors are what waiting does not mend.
+func (s *service) prepare(ctx context.Context) error {
+	began := time.Now()
+	pause := 100 * time.Millisecond
+	for {
+		err := s.migrate(ctx)
+		var rights *migrations.RightsError
+		var old *migrations.TooOldError
+		switch {
+		case err == nil:
+			s.waiting.Store(nil)
+			return nil
+		case ctx.Err() != nil, errors.As(err, &rights), errors.As(err, &old):
+			return err
+		}
+		err = database(err)
+		in := pause/2 + rand.N(pause)
+		s.wait("retrying", "since "+began.Format(time.TimeOnly)+": "+oneLine(err.Error()))
+		s.log.Warn("waiting for PostgreSQL", slog.String("error", oneLine(err.Error())), slog.Duration("next", in))
+		select {
+		case <-time.After(in):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		pause = min(2*pause, 5*time.Second)
+	}
+}
+
+// migrate brings the bookkeeping up to date, once.
+func (s *service) migrate(ctx context.Context) error {
+	url, err := s.cfg.DatabaseURL()
+	if err != nil {
+		return err
+	}
+	return migrations.Up(ctx, url, s.cfg.Schema)
+}
+
+// part closes the sessions, within the time that is left for that.
+func (s *service) part() {
+	ctx, cancel := context.WithTimeout(context.Background(), parting)
+	defer cancel()
+	s.store.Close(ctx)
+}
+
+// wait notes why the flow has not begun.
+func (s *service) wait(phase, reason string) {
+	s.waiting.Store(&stream.State{Phase: phase, Reason: reason, Live: true, Memory: int64(s.cfg.Memory)})
+}
+
+// status is what the service shows of itself.
+func (s *service) status() web.Status {
+	st := web.Status{
+		Pipeline: s.cfg.Pipeline, Version: readBuild().version, Writer: s.writer,
+		Guarantee: s.guarantee, Limits: s.limits,
+	}
+	if waiting := s.waiting.Load(); waiting != nil {
+		st.State = *waiting
+	} else {
+		st.State = s.flow.State()
+	}
+	return st
+}
+
+// guarantee says what the configuration gives, and what limits it.
+func guarantee(c *config.Config) (promise string, limits []string) {
+	limits = []string{}
+	if c.KafkaIsolation == "read_uncommitted" {
+		limits = append(limits, "SINKD_KAFKA_ISOLATION=read_uncommitted: records of aborted transactions are written as well")
+	}
+	if c.OnDataLoss == "skip" {
+		limits = append(limits, "SINKD_ON_DATA_LOSS=skip: records that Kafka no longer holds are passed over, which the ledger shows")
+	}
+	return c.Delivery, limits
+}
+
+// incidentInterval is how often the open incidents are counted.
+const incidentInterval = 10 * time.Second
+
+// newIncidentGauge makes sinkd_incidents, with all kinds at zero.
+func newIncidentGauge(reg prometheus.Registerer, pipeline string) *prometheus.GaugeVec {
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "sinkd_incidents", Help: "Open incidents.", ConstLabels: prometheus.Labels{"pipeline": pipeline},
+	}, []string{"kind"})
+	reg.MustRegister(g)
+	for _, kind := range []string{
+		sinkd.DataLost, sinkd.TopicRecreated, sinkd.ClusterChanged, sinkd.PositionMissing, sinkd.FetchFailed,
+		sinkd.DeadLetterLimit, sinkd.AllBad, sinkd.BadRecord, sinkd.Refused,
+	} {
+		g.WithLabelValues(kind).Set(0)
+	}
+	return g
+}
+
+// watchIncidents counts the open incidents every now and then. Where they
+// cannot be read the last count stands.
+func (s *service) watchIncidents(ctx context.Context) {
+	seen := map[string]bool{}
+	for {
+		if open, err := s.store.Incidents(ctx, false); err == nil {
+			count := map[string]int{}
+			for _, i := range open {
+				count[i.Kind]++
+				seen[i.Kind] = true
+			}
+			for kind := range seen {
+				s.incidents.WithLabelValues(kind).Set(float64(count[kind]))
+			}
+		}
+		select {
+		case <-time.After(incidentInterval):
+		case <-ctx.Done():
+			return
+		}
+	}
+}

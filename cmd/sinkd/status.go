@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"text/tabwriter"
+	"time"
+
+	"github.com/sinkd/sinkd/cmd/sinkd/config"
+	"github.com/sinkd/sinkd/store"
+)
+
+// statusCommand tells how far the pipeline is, as PostgreSQL knows it.
+type statusCommand struct {
+	JSON  bool `name:"json" help:"Print JSON."`
+	Ready bool `help:"Ask the service at SINKD_HTTP_ADDR whether it is ready: 0 or 1."`
+}
+
+// Help shows an example.
+func (statusCommand) Help() string {
+	return "Needs SINKD_DATABASE_URL and SINKD_PIPELINE only; no replica has to run.\n\nExample:\n\n    sinkd status --json | jq .partitions"
+}
+
+// Run prints the status.
+func (s *statusCommand) Run(p *program) error {
+	if s.Ready {
+		return askReady(p)
+	}
+	c, err := p.load(config.Database)
+	if err != nil {
+		return err
+	}
+	st, err := readStatus(p.ctx, c)
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return printJSON(p.stdout, struct {
+			State    string `json:"state"`
+			Sentence string `json:"sentence"`
+			*store.Status
+		}{stateOf(st), sentence(st), st})
+	}
+	return printStatus(p.stdout, st)
+}
+
+// readStatus reads the pipeline's state from PostgreSQL.
+func readStatus(ctx context.Context, c *config.Config) (*store.Status, error) {
+	s, err := openStore(c)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := within(ctx)
+	defer cancel()
+	defer s.Close(ctx)
+	st, err := s.Status(ctx)
+	return &st, database(err)
+}
+
+// fresh is how old the last observation of a partition may be for its writer
+// to count as running: three of its intervals.
+const fresh = 30 * time.Second
+
+// stateOf gives the pipeline's state in one word.
+func stateOf(st *store.Status) string {
+	halted, running := false, false
+	for i := range st.Partitions {
+		p := &st.Partitions[i]
+		halted = halted || p.Halted != ""
+		running = running || p.Observed != nil && p.Released == nil && st.Now.Sub(*p.Observed) < fresh
+	}
+	switch {
+	case st.Started == nil && len(st.Partitions) == 0:
+		return "new"
+	case st.Paused:
+		return "paused"
+	case halted:
+		return "halted"
+	case running:
+		return "running"
+	}
+	return "stopped"
+}
+
+// sentence says how the pipeline is, in one line.
+func sentence(st *store.Status) string {
+	var behind, open int64
+	var last time.Time
+	for i := range st.Partitions {
+		p := &st.Partitions[i]
+		if p.Lag != nil {
+			behind += *p.Lag
+		}
+		if p.LastCommit != nil && p.LastCommit.After(last) {
+			last = *p.LastCommit
+		}
+	}
+	open = int64(len(st.Incidents))
+	state := stateOf(st)
+	if state == "new" {
+		return "pipeline " + st.Pipeline + " was never started"
+	}
+	text := fmt.Sprintf("pipeline %s: %s, exactly-once, %d records behind", st.Pipeline, state, behind)
+	if !last.IsZero() {
+		text += ", last commit " + ago(st.Now.Sub(last))
+	}
+	if open > 0 {
+		text += fmt.Sprintf("; %d open incidents, see sinkd incidents list", open)
+	}
+	return text
+}
+
+// ago gives a time that has passed, as people say it.
+func ago(d time.Duration) string {
+	unit := time.Second
+	if d < 10*time.Second {
+		unit = 100 * time.Millisecond
+	}
+	return max(d, 0).Round(unit).String() + " ago"
+}
+
+// printStatus prints the sentence, then a line for each partition.
+func printStatus(w io.Writer, st *store.Status) error {
+	_, _ = fmt.Fprintln(w, sentence(st))
+	if len(st.Partitions) == 0 {
+		return nil
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "\nPARTITION\tPOSITION\tEND\tBEHIND\tSTATE\tLAST COMMIT\tWRITER")
+	for i := range st.Partitions {
+		p := &st.Partitions[i]
+		_, _ = fmt.Fprintf(table, "%s[%d]\t%d\t%s\t%s\t%s\t%s\t%s\n", p.Topic, p.Partition, p.Next,
+			number(p.End), number(p.Lag), partitionState(p), commitAge(st, p), p.Writer)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for topic, n := range st.DeadLetters {
+		_, _ = fmt.Fprintf(w, "\n%d dead letters of topic %s", n, topic)
+	}
+	if len(st.DeadLetters) > 0 {
+		_, _ = fmt.Fprintln(w)
+	}
+	return nil
+}
+
+func number(n *int64) string {
+	if n == nil {
+		return "?"
+	}
+	return fmt.Sprint(*n)
+}
+
+func partitionState(p *store.PartitionStatus) string {
+	switch {
+	case p.Halted != "":
+		return "halted: " + p.Halted
+	case p.Paused:
+		return "paused"
+	case p.Released != nil || p.Writer == "":
+		return "free"
+	}
+	return "claimed"
+}
+
+func commitAge(st *store.Status, p *store.PartitionStatus) string {
+	if p.LastCommit == nil {
+		return "-"
+	}
+	return ago(st.Now.Sub(*p.LastCommit))
+}
+
+func printJSON(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}
+
+// askReady asks the service's own probe.
+func askReady(p *program) error {
+	c, err := p.load(config.Nothing)
+	if err != nil {
+		return err
+	}
+	if c.HTTPAddr == "" {
+		return usageError{errors.New("--ready needs SINKD_HTTP_ADDR, which is off")}
+	}
+	host, port, err := net.SplitHostPort(c.HTTPAddr)
+	if err != nil {
+		return usageError{err}
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, 3*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return hinted{err, "no service answers", "start sinkd run, or mend SINKD_HTTP_ADDR"}
+	}
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<16))
+	p.printf("%s", body)
+	if err == nil && answer.StatusCode != http.StatusOK {
+		return errFound
+	}
+	return err
+}

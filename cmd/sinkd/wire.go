@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"regexp"
+	"runtime/debug"
+	"strings"
+
+	"github.com/sinkd/sinkd"
+	"github.com/sinkd/sinkd/cmd/sinkd/config"
+	"github.com/sinkd/sinkd/store"
+	"github.com/sinkd/sinkd/stream"
+	"github.com/sinkd/sinkd/transform"
+)
+
+// newWriter makes the name that tells this process from its replicas: 8 hex
+// digits.
+func newWriter() string { return fmt.Sprintf("%08x", rand.Uint32()) }
+
+// storeConfig is what the store is told.
+func storeConfig(c *config.Config, writer string) store.Config {
+	return store.Config{
+		URL:              c.DatabaseURL,
+		Schema:           c.Schema,
+		Pipeline:         c.Pipeline,
+		Writer:           writer,
+		Group:            c.KafkaGroup,
+		StatementTimeout: c.StatementTimeout,
+		LockTimeout:      c.LockTimeout,
+		Lanes:            c.Lanes,
+		DeadLetterLimit:  c.DeadLetterLimit.Count,
+		DeadLetterPer:    c.DeadLetterLimit.Per,
+		StopOnBadRecord:  c.OnBadRecord == "stop",
+	}
+}
+
+// openStore opens the store of a command other than run.
+func openStore(c *config.Config) (*store.Store, error) {
+	s, err := store.Open(storeConfig(c, newWriter()))
+	if err != nil {
+		return nil, badURL(err)
+	}
+	return s, nil
+}
+
+// badURL is what the store finds wrong with what it is told: all but the URL
+// was checked before.
+func badURL(err error) error {
+	return usageError{hinted{err, "SINKD_DATABASE_URL", "mend it"}}
+}
+
+// kafka says how the brokers are reached.
+func kafka(c *config.Config) stream.Kafka {
+	return stream.Kafka{
+		Brokers:          c.KafkaBrokers,
+		Group:            c.KafkaGroup,
+		ClientID:         c.KafkaClientID,
+		InstanceID:       c.KafkaInstanceID,
+		Rack:             c.KafkaRack,
+		SessionTimeout:   c.KafkaSessionTimeout,
+		RebalanceTimeout: c.KafkaRebalanceTimeout,
+		ReadUncommitted:  c.KafkaIsolation == "read_uncommitted",
+		TLS:              c.TLS,
+		SASL:             stream.SASL{Mechanism: c.KafkaSASLMechanism, Username: c.KafkaSASLUsername, Password: c.Password},
+	}
+}
+
+// subscription gives the names and patterns of all routes.
+func subscription(routes []*sinkd.Route) (names []string, patterns []*regexp.Regexp) {
+	for _, r := range routes {
+		names = append(names, r.Topics...)
+		if r.Pattern != nil {
+			patterns = append(patterns, r.Pattern)
+		}
+	}
+	return names, patterns
+}
+
+// flowConfig is what the flow is told.
+func flowConfig(c *config.Config, s *store.Store, log *slog.Logger) stream.Config {
+	names, patterns := subscription(c.Routes)
+	return stream.Config{
+		Kafka:          kafka(c),
+		Topics:         names,
+		Patterns:       patterns,
+		Start:          stream.Start(c.Start),
+		SkipLost:       c.OnDataLoss == "skip",
+		Lanes:          c.Lanes,
+		BatchInterval:  c.BatchInterval,
+		BatchRecords:   c.BatchMaxRecords,
+		BatchBytes:     int64(c.BatchMaxBytes),
+		BatchTarget:    c.BatchTarget,
+		Memory:         int64(c.Memory),
+		MaxRecordBytes: int64(c.MaxRecordBytes),
+		DrainTimeout:   c.DrainTimeout,
+		StepTimeout:    c.StatementTimeout,
+		Store:          s,
+		Catalog:        catalog{s, c.Routes},
+		NewEncoder: func() stream.Encoder {
+			return transform.NewEncoder(transform.Options{Routes: c.Routes, MaxRecordBytes: int(c.MaxRecordBytes)})
+		},
+		Logger: log,
+	}
+}
+
+// catalog finds the table of a topic by its route.
+type catalog struct {
+	store  *store.Store
+	routes []*sinkd.Route
+}
+
+// Table gives the topic's table, and makes it where its route says so.
+func (c catalog) Table(ctx context.Context, topic string) (*sinkd.Table, error) {
+	return c.store.Table(ctx, sinkd.RouteOf(c.routes, topic), topic)
+}
+
+// beside is what the process needs of memory beside the records in flight.
+const beside = 96 << 20
+
+// limitMemory has the runtime keep to the budget, unless GOMEMLIMIT says what
+// to keep to.
+func limitMemory(env []string, budget config.Size) {
+	for _, entry := range env {
+		if value, ok := strings.CutPrefix(entry, "GOMEMLIMIT="); ok && value != "" {
+			return
+		}
+	}
+	debug.SetMemoryLimit(int64(min(budget, math.MaxInt64-beside)) + beside)
+}
