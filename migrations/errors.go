@@ -47,7 +47,6 @@ func (e *RightsError) Unwrap() error { return e.Err }
 const (
 	insufficientPrivilege = "42501"
 	undefinedTable        = "42P01"
-	invalidSchemaName     = "3F000"
 )
 
 // sqlState gives Postgres's code of err, empty if it is not Postgres's.

@@ -50,13 +50,27 @@ func (s *session) version(ctx context.Context) (Version, error) {
 	err := s.conn.QueryRow(ctx, `SELECT m.version, m.dirty, coalesce(c.min_schema, 0), coalesce(c.min_binary, '')
 		FROM `+schema+`.schema_migrations m LEFT JOIN `+schema+`.compatibility c ON true`).
 		Scan(&v.Current, &v.Dirty, &v.MinSchema, &v.MinBinary)
-	switch {
-	case err == nil, errors.Is(err, pgx.ErrNoRows):
+	if err == nil || errors.Is(err, pgx.ErrNoRows) {
 		return v, nil
-	case sqlState(err) == undefinedTable, sqlState(err) == invalidSchemaName:
+	}
+	there, findErr := s.there(ctx)
+	switch {
+	case findErr != nil:
+		return v, fmt.Errorf("migrations: %w", findErr)
+	case !there:
+		return v, nil
+	case sqlState(err) == undefinedTable:
 		return s.versionAlone(ctx)
 	}
 	return v, explain(err, "read the bookkeeping tables", serviceGrants(s.schema, s.role(ctx))...)
+}
+
+// there tells whether golang-migrate's table is there, which needs no right on
+// it.
+func (s *session) there(ctx context.Context) (there bool, err error) {
+	err = s.conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relname = 'schema_migrations')`, s.schema).Scan(&there)
+	return there, err
 }
 
 // usable reads the version and refuses to go on where this binary is too old.
@@ -68,14 +82,13 @@ func (s *session) usable(ctx context.Context) (Version, error) {
 	return v, err
 }
 
-// versionAlone reads the version where there are no tables, or where the first
-// migration was cut off and only golang-migrate's own table is there.
+// versionAlone reads the version where the first migration was cut off, and
+// there is no other table yet.
 func (s *session) versionAlone(ctx context.Context) (Version, error) {
 	v := Version{Latest: Latest()}
 	err := s.conn.QueryRow(ctx, `SELECT version, dirty FROM `+pgx.Identifier{s.schema, "schema_migrations"}.Sanitize()).
 		Scan(&v.Current, &v.Dirty)
-	switch {
-	case err == nil, errors.Is(err, pgx.ErrNoRows), sqlState(err) == undefinedTable, sqlState(err) == invalidSchemaName:
+	if err == nil || errors.Is(err, pgx.ErrNoRows) {
 		return v, nil
 	}
 	return v, explain(err, "read the bookkeeping tables", serviceGrants(s.schema, s.role(ctx))...)
