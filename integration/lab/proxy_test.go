@@ -198,44 +198,48 @@ func TestProxyCutsInCopy(t *testing.T) {
 
 func TestProxyStallsAndReleases(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	for name, f := range map[string]*lab.Fault{
-		"copy":   b.StallInCopy(123_456, 1),
-		"commit": b.StallBeforeCommit(1),
+	for name, arm := range map[string]func(bench) *lab.Fault{
+		"copy":   func(b bench) *lab.Fault { return b.StallInCopy(123_456, 1) },
+		"commit": func(b bench) *lab.Fault { return b.StallBeforeCommit(1) },
+		"text":   func(b bench) *lab.Fault { return b.StallBefore("COPY t", 1) },
 	} {
-		conn, done := b.through(t), make(chan error, 1)
-		go func() {
-			_, err := conn.Exec(t.Context(), "BEGIN").ReadAll()
-			if name == "copy" && err == nil {
-				err = copyRows(t.Context(), conn, 100_000)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			f, conn, done := arm(b), b.through(t), make(chan error, 1)
+			go func() { done <- copyAndCommit(t.Context(), conn) }()
+			wait(t, f)
+			got := scalar(t, b.direct, `SELECT count(*)::text FROM pg_stat_activity
+				WHERE datname = current_database() AND application_name = 'sinkd/a/1'
+				AND wait_event_type = 'Client' AND state <> 'idle'`)
+			if got != "1" {
+				t.Errorf("%s backends wait for their client, want 1", got)
 			}
-			if err == nil {
-				_, err = conn.Exec(t.Context(), "COMMIT").ReadAll()
+			select {
+			case err := <-done:
+				t.Fatalf("went on: %v", err)
+			case <-time.After(100 * time.Millisecond):
 			}
-			done <- err
-		}()
-		wait(t, f)
-		got := scalar(t, b.direct, `SELECT count(*)::text FROM pg_stat_activity
-			WHERE application_name = 'sinkd/a/1' AND wait_event_type = 'Client' AND state <> 'idle'`)
-		if got != "1" {
-			t.Errorf("%s: %s backends wait for their client, want 1", name, got)
-		}
-		select {
-		case err := <-done:
-			t.Fatalf("%s: went on: %v", name, err)
-		case <-time.After(100 * time.Millisecond):
-		}
-		f.Release()
-		if name == "copy" {
-			b.StallBeforeCommit(1).Release()
-		}
-		if err := <-done; err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
+			f.Release()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			if got := b.rows(t); got != "100000" {
+				t.Errorf("%s rows", got)
+			}
+		})
 	}
-	if got := b.rows(t); got != "100000" {
-		t.Errorf("%s rows", got)
+}
+
+func copyAndCommit(ctx context.Context, c *pgconn.PgConn) error {
+	if _, err := c.Exec(ctx, "BEGIN").ReadAll(); err != nil {
+		return err
 	}
+	if err := copyRows(ctx, c, 100_000); err != nil {
+		return err
+	}
+	_, err := c.Exec(ctx, "COMMIT").ReadAll()
+	return err
 }
 
 func TestProxyStallHidesTheServersEnd(t *testing.T) {
@@ -245,7 +249,7 @@ func TestProxyStallHidesTheServersEnd(t *testing.T) {
 	conn, done := b.through(t), make(chan error, 1)
 	go func() { done <- commits["simple"](t.Context(), conn) }()
 	wait(t, f)
-	scalar(t, b.direct, "SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity WHERE application_name = 'sinkd/a/1'")
+	scalar(t, b.direct, "SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'sinkd/a/1'")
 	select {
 	case err := <-done:
 		t.Fatalf("the client was told: %v", err)
