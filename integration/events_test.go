@@ -118,12 +118,17 @@ func (w *world) produceBad(values []string, partition int32) {
 
 func (w *world) send(recs []*kgo.Record, note func(i int, at place)) {
 	w.t.Helper()
-	for i, res := range w.client.ProduceSync(w.t.Context(), recs...) {
+	index := make(map[*kgo.Record]int, len(recs))
+	for i, r := range recs {
+		index[r] = i
+	}
+	// The results come in the order of the acknowledgements.
+	for _, res := range w.client.ProduceSync(w.t.Context(), recs...) {
 		if res.Err != nil {
 			w.t.Fatalf("produce: %v", res.Err)
 		}
 		w.mu.Lock()
-		note(i, place{res.Record.Partition, res.Record.Offset})
+		note(index[res.Record], place{res.Record.Partition, res.Record.Offset})
 		w.mu.Unlock()
 	}
 }
