@@ -158,7 +158,7 @@ CREATE TABLE IF NOT EXISTS operations (
 
 CREATE OR REPLACE VIEW lag AS
 SELECT o.pipeline, o.topic, o.partition, o.next_offset, p.log_start, p.end_offset,
-       greatest(p.end_offset - o.next_offset, 0) AS records, p.observed_at, p.writer
+       p.end_offset - least(p.end_offset, o.next_offset) AS records, p.observed_at, p.writer
   FROM offsets o
   LEFT JOIN partitions p USING (pipeline, topic, partition);
 
