@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// memoryBar is SINKD_MEMORY by default, and 128 MiB.
+const memoryBar = (256 + 128) << 20
+
+// bar is a figure that has to be reached.
+type bar struct {
+	what, want, got string
+	met             bool
+}
+
+// bars holds the results against the bars that they concern.
+func bars(results []result) []bar {
+	byName := make(map[string]*result, len(results))
+	for i := range results {
+		byName[results[i].name] = &results[i]
+	}
+	var all []bar
+	if r := byName["append/4"]; r != nil {
+		cpu := r.median(func(s sample) float64 { return s.perMillion(s.cpu) })
+		all = append(all,
+			bar{"append, default settings", `>= 1.4 x \copy`, fmt.Sprintf("%.2f x", r.ratio), r.ratio >= 1.4},
+			bar{"CPU of sinkd, append", "<= 0.80 s a million", fmt.Sprintf("%.2f s", cpu), cpu <= 0.8})
+		if many := byName["append/100"]; many != nil {
+			all = append(all, partitionsBar(r, many))
+		}
+	}
+	for i := range results {
+		r := &results[i]
+		if strings.Contains(r.name, "psql") {
+			continue
+		}
+		all = append(all, bar{"peak memory, " + r.name, "<= 384 MiB", mebibytes(r.peak()), r.peak() <= memoryBar})
+	}
+	for _, d := range []struct {
+		name, what string
+		limit      time.Duration
+	}{
+		{"latency/idle", "to visible p99, after a quiet half second", 20 * time.Millisecond},
+		{"latency/50ms", "to visible p99, a record every 50 ms", 250 * time.Millisecond},
+		{"latency/50ms/0s", "to visible p99, every 50 ms, SINKD_BATCH_INTERVAL=0s", 20 * time.Millisecond},
+	} {
+		if r := byName[d.name]; r != nil {
+			p99 := r.quantile(0.99)
+			all = append(all, bar{d.what, "< " + d.limit.String(), milliseconds(p99), p99 < d.limit})
+		}
+	}
+	return all
+}
+
+// partitionsBar compares the rates of the same rounds.
+func partitionsBar(few, many *result) bar {
+	ratios := make([]float64, 0, len(many.ratios))
+	for i := range many.ratios {
+		ratios = append(ratios, many.ratios[i]/few.ratios[i])
+	}
+	m := median(ratios)
+	return bar{"100 partitions", ">= 0.9 x of 4", fmt.Sprintf("%.2f x", m), m >= 0.9}
+}
+
+// printBars prints them and tells whether one is missed.
+func printBars(w io.Writer, all []bar) (missed bool) {
+	if len(all) == 0 {
+		return false
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "bar\twanted\tgot\t")
+	for _, b := range all {
+		verdict := "met"
+		if !b.met {
+			verdict, missed = "MISSED", true
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", b.what, b.want, b.got, verdict)
+	}
+	_ = t.Flush()
+	return missed
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+)
+
+// contest lets \copy and ways to run sinkd load the same rows in turn.
+type contest struct {
+	name     string
+	data     *dataset
+	records  int
+	rounds   int
+	variants []variant
+}
+
+// variant is one way to run sinkd.
+type variant struct {
+	name       string
+	partitions int
+	env        []string
+}
+
+func (c *contest) title() string { return c.name }
+
+func (c *contest) narrowed(run *regexp.Regexp) scenario {
+	kept := *c
+	kept.variants = slices.DeleteFunc(slices.Clone(c.variants), func(v variant) bool {
+		return !run.MatchString(v.name)
+	})
+	if len(kept.variants) == 0 {
+		return nil
+	}
+	return &kept
+}
+
+// race is a contest while it is run: the first way is \copy's.
+type race struct {
+	*contest
+	*bench
+	ways []way
+	want fingerprint
+}
+
+// way is one of those that take turns.
+type way struct {
+	result
+	load func(ctx context.Context) (sample, error)
+}
+
+func (c *contest) measure(ctx context.Context, b *bench) ([]result, error) {
+	r := &race{contest: c, bench: b}
+	if err := r.prepare(ctx); err != nil {
+		return nil, err
+	}
+	for round := range c.rounds {
+		if err := r.round(ctx, round); err != nil {
+			return nil, err
+		}
+	}
+	results := r.results()
+	printRates(os.Stdout, c.heading(b), results)
+	if b.opts.profile == "" {
+		return results, nil
+	}
+	for i, v := range c.variants {
+		if err := b.profileRun(ctx, c, v, &results[i+1]); err != nil {
+			return results, err
+		}
+	}
+	return results, nil
+}
+
+func (c *contest) heading(b *bench) string {
+	return fmt.Sprintf("%s: %d records of %d bytes, %d rounds", c.name, c.records, c.data.size(b.opts.seed), c.rounds)
+}
+
+// prepare fills topics and text file.
+func (r *race) prepare(ctx context.Context) error {
+	file, err := r.textFile(r.data, r.variants[0].partitions, r.records)
+	if err != nil {
+		return err
+	}
+	r.ways = []way{{result: result{name: `psql \copy`}, load: func(ctx context.Context) (sample, error) {
+		return r.copyRun(ctx, file, r.records)
+	}}}
+	for _, v := range r.variants {
+		if _, err := r.topic(ctx, r.data, v.partitions, r.records); err != nil {
+			return err
+		}
+		r.ways = append(r.ways, way{result: result{name: v.name}, load: func(ctx context.Context) (sample, error) {
+			return r.sinkdRun(ctx, load{topic: topicName(r.data, v.partitions), records: r.records, env: v.env})
+		}})
+	}
+	return nil
+}
+
+// round lets each way load once. \copy is the first in the first round, since
+// the others are compared with what it loaded; then the order rotates.
+func (r *race) round(ctx context.Context, round int) error {
+	for k := range r.ways {
+		w := &r.ways[(k+round)%len(r.ways)]
+		if err := r.fresh(ctx, r.data.columns); err != nil {
+			return err
+		}
+		s, err := w.load(ctx)
+		if err != nil {
+			return err
+		}
+		got, err := r.fingerprint(ctx)
+		if err != nil {
+			return err
+		}
+		if r.want == (fingerprint{}) {
+			r.want = got
+		}
+		if got != r.want || got.rows != int64(r.records) {
+			return fmt.Errorf("%s left other rows: %+v, want %d, %+v", w.name, got, r.records, r.want)
+		}
+		r.say("round %d/%d, %s: %.2f s", round+1, r.rounds, w.name, s.wall.Seconds())
+		w.samples = append(w.samples, s)
+	}
+	return nil
+}
+
+// results compares each way with \copy, round by round.
+func (r *race) results() []result {
+	results := make([]result, 0, len(r.ways))
+	base := r.ways[0].samples
+	for _, w := range r.ways {
+		for round, s := range w.samples {
+			w.ratios = append(w.ratios, s.rate()/base[round].rate())
+		}
+		w.ratio = median(w.ratios)
+		results = append(results, w.result)
+	}
+	return results
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+)
+
+// printRates prints one line for each way to load, medians of its rounds.
+func printRates(w io.Writer, heading string, results []result) {
+	fmt.Fprintf(w, "%s\n", heading)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "\trows/s\tx \\copy\trounds\tCPU s/M: itself\tpostgres\tbroker\tother\tpeak MiB\t")
+	for i := range results {
+		r := &results[i]
+		fmt.Fprintf(t, "%s\t%.0f\t%s\t%s\t", r.name, r.median(sample.rate), ratio(r), spread(r.ratios))
+		for _, part := range []func(sample) time.Duration{
+			func(s sample) time.Duration { return s.cpu },
+			func(s sample) time.Duration { return s.usage.postgres },
+			func(s sample) time.Duration { return s.usage.broker },
+			sample.other,
+		} {
+			fmt.Fprintf(t, "%.2f\t", r.median(func(s sample) float64 { return s.perMillion(part(s)) }))
+		}
+		fmt.Fprintf(t, "%.0f\t\n", float64(r.peak())/(1<<20))
+	}
+	_ = t.Flush()
+	fmt.Fprintln(w)
+}
+
+func ratio(r *result) string {
+	if r.ratio == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", r.ratio)
+}
+
+// spread gives the least and the largest ratio of the rounds.
+func spread(ratios []float64) string {
+	if len(ratios) == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f-%.2f", quantile(ratios, 0), quantile(ratios, 1))
+}
+
+// printDelays prints what was seen of record-to-visible times.
+func printDelays(w io.Writer, r result) {
+	fmt.Fprintf(w, "%s: %d records, to visible p50 %s, p90 %s, p99 %s, most %s\n\n", r.name, len(r.delays),
+		milliseconds(r.quantile(0.5)), milliseconds(r.quantile(0.9)), milliseconds(r.quantile(0.99)), milliseconds(r.quantile(1)))
+}
+
+func milliseconds(d time.Duration) string { return fmt.Sprintf("%.1f ms", d.Seconds()*1000) }
+
+func mebibytes(n int64) string { return fmt.Sprintf("%.0f MiB", float64(n)/(1<<20)) }
