@@ -12,9 +12,9 @@ import (
 const base64Prefix = "base64:"
 
 // appendHeaders appends the record's headers as JSON, in their order, which is
-// part of them, as are several of one key: [{"key":"k","value":"text"}]. What
-// is not text, or looks like our mark, is base64: and its base64; null stays
-// null.
+// part of them, as are several of one key: [["key","text"]]. What is not text,
+// or looks like our mark, is base64: and its base64; null stays null. The dead
+// letters have their headers in the same form.
 func appendHeaders(dst []byte, rec *sinkd.Record) []byte {
 	dst = append(dst, '[')
 	for i := range rec.Headers {
@@ -22,15 +22,12 @@ func appendHeaders(dst []byte, rec *sinkd.Record) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(dst, `{"key":`...)
-		dst = appendHeaderText(dst, []byte(h.Key))
-		dst = append(dst, `,"value":`...)
+		dst = appendHeaderText(append(dst, '['), []byte(h.Key))
 		if h.Value == nil {
-			dst = append(dst, "null"...)
-		} else {
-			dst = appendHeaderText(dst, h.Value)
+			dst = append(dst, ",null]"...)
+			continue
 		}
-		dst = append(dst, '}')
+		dst = append(appendHeaderText(append(dst, ','), h.Value), ']')
 	}
 	return append(dst, ']')
 }

@@ -80,12 +80,8 @@ func numericHolds(text []byte) bool {
 	if !ok {
 		return false
 	}
-	exp := d.point - len(d.whole)
-	if exp >= maxExponent || exp <= -maxExponent || len(d.frac)-exp > maxNumericScale {
-		return false
-	}
-	start := d.leading()
-	return start == d.len() || d.point-start <= maxNumericWhole
+	_, ok = scaleOf(&d)
+	return ok
 }
 
 // appendQuoted appends text as a JSON string.

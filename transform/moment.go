@@ -73,7 +73,8 @@ func (c *clock) time() bool {
 		c.spaces()
 	}
 	if c.peek()-'0' > 9 {
-		return !marked
+		// A minus sign without a time before it belongs to the date.
+		return !marked && (spaces > 0 || c.peek() != '-')
 	}
 	if !marked && spaces == 0 {
 		return false
@@ -99,7 +100,7 @@ func (c *clock) time() bool {
 	}
 	fraction := c.fraction()
 	c.m.micros = int64((hour*60+minute)*60+second)*microsOfSecond + fraction
-	return minute < 60 && second <= 60 && (hour < 24 || c.m.micros == microsOfDay)
+	return minute < 60 && second <= 60 && c.m.micros <= microsOfDay
 }
 
 // fraction reads the digits behind a point as microseconds; finer ones are

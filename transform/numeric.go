@@ -83,22 +83,19 @@ func (e *numericEncoder) parse(dst []byte, v *Value, text []byte) ([]byte, error
 	if !ok {
 		return dst, misfit(v, errNoNumber.Error())
 	}
-	exp := d.point - len(d.whole)
-	if exp >= maxExponent || exp <= -maxExponent {
-		return dst, misfit(v, "is out of range for numeric")
-	}
-	scale := max(0, len(d.frac)-exp)
-	if e.limited {
-		scale = max(0, e.scale)
-	}
+	scale, ok := scaleOf(&d)
 	digits, whole := e.round(&d)
 	switch {
-	case len(digits) == 0 && scale <= maxNumericScale:
-		return appendNumericHeader(dst, 0, 0, numericPositive, scale), nil
-	case scale > maxNumericScale || whole > maxNumericWhole:
+	case !ok:
 		return dst, misfit(v, "is out of range for numeric")
-	case e.limited && whole > e.precision-e.scale:
-		return dst, misfit(v, "has more digits than the column's precision leaves room for")
+	case e.limited:
+		scale = max(0, e.scale)
+		if len(digits) > 0 && whole > e.precision-e.scale {
+			return dst, misfit(v, "has more digits than the column's precision leaves room for")
+		}
+	}
+	if len(digits) == 0 {
+		return appendNumericHeader(dst, 0, 0, numericPositive, scale), nil
 	}
 	sign := numericPositive
 	if d.negative {
@@ -108,6 +105,18 @@ func (e *numericEncoder) parse(dst []byte, v *Value, text []byte) ([]byte, error
 	lead := (weight+1)*4 - whole
 	dst = appendNumericHeader(dst, (lead+len(digits)+3)/4, weight, sign, scale)
 	return appendGroups(dst, digits, lead), nil
+}
+
+// scaleOf gives the number of digits behind the point, and whether a numeric
+// can hold the number, as it has to before precision and scale are applied.
+func scaleOf(d *decimal) (scale int, ok bool) {
+	exp := d.point - len(d.whole)
+	if exp >= maxExponent || exp <= -maxExponent {
+		return 0, false
+	}
+	scale = max(0, len(d.frac)-exp)
+	start := d.leading()
+	return scale, scale <= maxNumericScale && (start == d.len() || d.point-start <= maxNumericWhole)
 }
 
 // round gives the number's digits, rounded half away from zero to the column's

@@ -1,0 +1,170 @@
+package transform
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sinkd/sinkd"
+	"github.com/sinkd/sinkd/integration/lab"
+)
+
+func TestMain(m *testing.M) { os.Exit(lab.Run(m)) }
+
+// insertSQL makes a function that inserts each text into a table as a literal,
+// one by one, and tells which of them were refused.
+const insertSQL = `
+CREATE FUNCTION insert_texts(texts text[], type text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    out text;
+BEGIN
+    EXECUTE 'CREATE TEMP TABLE want (v ' || type || ')';
+    FOR n IN 1 .. coalesce(array_length(texts, 1), 0) LOOP
+        BEGIN
+            EXECUTE format('INSERT INTO want VALUES (%L) RETURNING v::text', texts[n]) INTO out;
+            RETURN NEXT out;
+        EXCEPTION WHEN others THEN
+            RETURN NEXT 'refused';
+        END;
+    END LOOP;
+    DROP TABLE want;
+END $$`
+
+// server is a database of one test.
+type server struct {
+	t    *testing.T
+	conn *pgx.Conn
+}
+
+func newServer(t *testing.T) *server {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), lab.Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{t: t, conn: conn}
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	s.exec("SET timezone = 'UTC'")
+	s.exec(insertSQL)
+	return s
+}
+
+func (s *server) exec(sql string) {
+	s.t.Helper()
+	if _, err := s.conn.Exec(s.t.Context(), sql); err != nil {
+		s.t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// inserted gives what INSERT makes of each text.
+func (s *server) inserted(typ string, texts []string) []string {
+	s.t.Helper()
+	rows, err := s.conn.Query(s.t.Context(), "SELECT * FROM insert_texts($1, $2)", texts, typ)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	out, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return out
+}
+
+// table makes a table of a column n and a column v of the type, and describes
+// it as the catalog does.
+func (s *server) table(typ string) *sinkd.Table {
+	s.t.Helper()
+	s.exec("DROP TABLE IF EXISTS got; CREATE TABLE got (n int, v " + typ + ")")
+	t := &sinkd.Table{OID: 1, Schema: "public", Name: "got"}
+	rows, err := s.conn.Query(s.t.Context(), `
+SELECT attname, atttypid, format_type(atttypid, atttypmod), atttypmod
+  FROM pg_attribute WHERE attrelid = 'got'::regclass AND attnum > 0 ORDER BY attnum`)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	t.Columns, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (c sinkd.Column, err error) {
+		return c, row.Scan(&c.Name, &c.Type, &c.TypeName, &c.Typmod)
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return t
+}
+
+// copied gives what the encoder and COPY make of each JSON value: Postgres's
+// text of it, NULL, or bad and the reason.
+func (s *server) copied(typ string, r *sinkd.Route, values []string) []string {
+	s.t.Helper()
+	table := s.table(typ)
+	r.Topics = []string{"topic"}
+	e := NewEncoder(Options{Routes: []*sinkd.Route{r}})
+	if err := e.Supply("topic", table); err != nil {
+		s.t.Fatal(err)
+	}
+	records := make([]*sinkd.Record, len(values))
+	for n, v := range values {
+		records[n] = &sinkd.Record{Topic: "topic", Offset: int64(n), Value: fmt.Appendf(nil, `{"n":%d,"v":%s}`, n, v)}
+	}
+	b := batchOf(records)
+	e.Encode(b)
+	out := make([]string, len(values))
+	for _, d := range b.Dead {
+		out[d.Record.Offset] = "bad: " + d.Reason
+	}
+	for i := range b.Rows {
+		s.copy(&b.Rows[i])
+	}
+	rows, err := s.conn.Query(s.t.Context(), "SELECT n, coalesce(v::text, 'NULL') FROM got")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var n int
+	var text string
+	if _, err := pgx.ForEachRow(rows, []any{&n, &text}, func() error { out[n] = text; return nil }); err != nil {
+		s.t.Fatal(err)
+	}
+	return out
+}
+
+// copy loads the rows, all of which Postgres has to take.
+func (s *server) copy(rows *sinkd.Rows) {
+	s.t.Helper()
+	sql := fmt.Sprintf("COPY %s (%s) FROM STDIN (FORMAT binary)",
+		pgx.Identifier{rows.Table.Schema, rows.Table.Name}.Sanitize(), strings.Join(rows.Columns, ", "))
+	if _, err := s.conn.PgConn().CopyFrom(s.t.Context(), bytes.NewReader(rows.Buf), sql); err != nil {
+		s.t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// quoted gives texts as JSON strings.
+func quoted(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, text := range texts {
+		b, err := jsontext.AppendQuote(nil, text)
+		if err != nil {
+			panic(err)
+		}
+		out[i] = string(b)
+	}
+	return out
+}
+
+// agree compares what COPY made of values with what INSERT makes of texts.
+func (s *server) agree(typ string, values, texts []string) {
+	s.t.Helper()
+	got, want := s.copied(typ, &sinkd.Route{}, values), s.inserted(typ, texts)
+	for i := range values {
+		if want[i] == "refused" && strings.HasPrefix(got[i], "bad: ") {
+			continue
+		}
+		if got[i] != want[i] {
+			s.t.Errorf("%s: %.100s: COPY %.200q, INSERT %.200q", typ, values[i], got[i], want[i])
+		}
+	}
+}
