@@ -20,6 +20,7 @@ type Lab struct {
 	mu     sync.Mutex
 	closed bool
 	count  int // names below the directory are unique
+	builds map[string]*build
 	procs  []*Process
 	ends   []func()
 

@@ -209,12 +209,7 @@ func TestProxyStallsAndReleases(t *testing.T) {
 			f, conn, done := arm(b), b.through(t), make(chan error, 1)
 			go func() { done <- copyAndCommit(t.Context(), conn) }()
 			wait(t, f)
-			got := scalar(t, b.direct, `SELECT count(*)::text FROM pg_stat_activity
-				WHERE datname = current_database() AND application_name = 'sinkd/a/1'
-				AND wait_event_type = 'Client' AND state <> 'idle'`)
-			if got != "1" {
-				t.Errorf("%s backends wait for their client, want 1", got)
-			}
+			b.awaitClientWait(t)
 			select {
 			case err := <-done:
 				t.Fatalf("went on: %v", err)
@@ -228,6 +223,23 @@ func TestProxyStallsAndReleases(t *testing.T) {
 				t.Errorf("%s rows", got)
 			}
 		})
+	}
+}
+
+// awaitClientWait waits until the server waits for its client in the middle of
+// a transaction.
+func (b bench) awaitClientWait(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		got := scalar(t, b.direct, `SELECT count(*)::text FROM pg_stat_activity
+			WHERE datname = current_database() AND application_name = 'sinkd/a/1'
+			AND wait_event_type = 'Client' AND state <> 'idle'`)
+		if got == "1" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s backends wait for their client, want 1", got)
+		}
 	}
 }
 
