@@ -84,7 +84,7 @@ func (c *compiler) mapped() (map[string]string, error) {
 		case column == nil:
 			return nil, c.refuse(c.suggest(m.Column), "SINKD_COLUMNS names column %q, which does not exist", m.Column)
 		case column.Generated:
-			return nil, c.refuse("take it out of SINKD_COLUMNS", "column %q is generated, so Postgres fills it by itself", m.Column)
+			return nil, c.refuse("take it out of SINKD_COLUMNS", "SINKD_COLUMNS names column %q, which is generated, so Postgres fills it by itself", m.Column)
 		case mapped[m.Column] != "":
 			return nil, c.refuse("name it once", "SINKD_COLUMNS names column %q twice", m.Column)
 		}
@@ -149,7 +149,8 @@ func (c *compiler) path(col *sinkd.Column, names []string) (int, error) {
 	n := c.root
 	for _, name := range names {
 		if name == "" {
-			return 0, c.refuse("write it as field or field.field", "the source of column %q, %s, is not a path", col.Name, strings.Join(names, "."))
+			return 0, c.refuse("write it as field or field.field",
+				"column %q takes its value from %s, which is not a path", col.Name, strings.Join(names, "."))
 		}
 		n = n.step(name)
 		c.concern(n, col)
@@ -187,7 +188,7 @@ func (c *compiler) field(cell *int) int {
 func (c *compiler) source(col *sinkd.Column, from string) (int, error) {
 	s, ok := parseSource(from)
 	if !ok {
-		return 0, c.refuse("the sources are a field's path and "+knownSources, "column %q has the source %s, which does not exist", col.Name, from)
+		return 0, c.refuse("the sources are a field's path and "+knownSources, "column %q takes its value from %s, which does not exist", col.Name, from)
 	}
 	c.whole = c.whole || s.origin == fromValue
 	if s.origin == fromValue && takesJSON(col) {

@@ -47,17 +47,20 @@ func specialMoment(text []byte) (moment, bool) {
 	return moment{}, false
 }
 
-// date reads 2024-01-31 or 20240131. Years have three to seven digits.
+// date reads 2024-01-31, 2024/01/31 or 20240131. Years have three to seven
+// digits.
 func (c *clock) date() (year, month, day int, ok bool) {
 	n, size := c.number()
-	if size == 8 && c.peek() != '-' {
+	separator := c.peek()
+	if size == 8 && separator != '-' && separator != '/' {
 		return n / 10000, n / 100 % 100, n % 100, true
 	}
-	if size < 3 || size > 7 || !c.next('-') {
+	if size < 3 || size > 7 || separator != '-' && separator != '/' {
 		return 0, 0, 0, false
 	}
+	c.i++
 	month, size = c.number()
-	if size < 1 || size > 2 || !c.next('-') {
+	if size < 1 || size > 2 || !c.next(separator) {
 		return 0, 0, 0, false
 	}
 	day, size = c.number()

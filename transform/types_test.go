@@ -153,7 +153,7 @@ func TestTimesAsPostgres(t *testing.T) {
 				t.Errorf("%s: %s: COPY %s, INSERT %s", typ, texts[i], got[i], want[i])
 			}
 		}
-		if unknown > 20 {
+		if unknown > 15 {
 			t.Errorf("%s: %d times that Postgres takes are not read", typ, unknown)
 		}
 	}
