@@ -46,15 +46,15 @@ SELECT c.oid, c.relkind::text, has_schema_privilege(n.oid, 'USAGE'),
 
 	// columnsSQL reads the columns, with domains followed to their base type.
 	columnsSQL = `
-WITH RECURSIVE base(attnum, type, typmod, notnull, hasdefault) AS (
+WITH RECURSIVE base(attnum, type, typmod, required, hasdefault) AS (
     SELECT attnum, atttypid, atttypmod, attnotnull, atthasdef
       FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
     UNION ALL
     SELECT b.attnum, t.typbasetype, CASE WHEN b.typmod >= 0 THEN b.typmod ELSE t.typtypmod END,
-           b.notnull OR t.typnotnull, b.hasdefault OR t.typdefault IS NOT NULL
+           b.required OR t.typnotnull, b.hasdefault OR t.typdefault IS NOT NULL
       FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype = 'd'
 )
-SELECT a.attname, b.type, format_type(a.atttypid, a.atttypmod), b.typmod, b.notnull,
+SELECT a.attname, b.type, format_type(a.atttypid, a.atttypmod), b.typmod, b.required,
        (b.hasdefault OR a.attidentity <> ''), (a.attgenerated <> '' OR a.attidentity = 'a')
   FROM pg_attribute a
   JOIN base b USING (attnum)
