@@ -12,6 +12,9 @@ import (
 // records.
 const gapInterval = time.Second
 
+// closing is how long the builder lets pass where queues are being given up.
+const closing = 10 * time.Millisecond
+
 // build takes batches from the lane's queues, encodes them and hands them to
 // the applier, until the context ends or the lane is drained.
 func (l *lane) build(ctx context.Context, out chan<- *flight) {
@@ -36,6 +39,7 @@ func (l *lane) build(ctx context.Context, out chan<- *flight) {
 func (l *lane) next(ctx context.Context) *flight {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	started := time.Now()
 	for {
 		l.mu.Lock()
 		due, at := l.due(time.Now())
@@ -44,8 +48,10 @@ func (l *lane) next(ctx context.Context) *flight {
 				l.pending++
 				l.mu.Unlock()
 				poke(l.flow.budget.freed)
+				l.flow.metrics.stage("wait", time.Since(started))
 				return fl
 			}
+			at = time.Now().Add(closing) // All that is queued is being given up.
 		}
 		if l.draining && l.pending == 0 {
 			l.mu.Unlock()

@@ -135,6 +135,7 @@ func (p *poller) throttle(ctx context.Context) {
 	}
 	timer := time.NewTimer(pollPatience)
 	defer timer.Stop()
+	defer func() { p.blocked = time.Now() }()
 	for !p.mayRead() {
 		select {
 		case <-ctx.Done():
@@ -316,7 +317,7 @@ func (p *poller) resume() {
 func (p *poller) tails(ctx context.Context) {
 	quiet := time.Second
 	if p.flow.cfg.UntilCaughtUp {
-		quiet = pollPatience
+		quiet = 2 * pollPatience
 	}
 	now := time.Now()
 	if now.Sub(p.blocked) < quiet {
@@ -324,7 +325,7 @@ func (p *poller) tails(ctx context.Context) {
 	}
 	for _, l := range p.flow.lanes {
 		for _, q := range l.all() {
-			if end := q.end(); q.tail < end && !q.throttled && q.held == nil && now.Sub(q.active) > quiet {
+			if end, idle := q.rest(); idle && q.tail < end && !q.throttled && q.held == nil && now.Sub(q.active) > quiet {
 				p.prove(ctx, q, end)
 			}
 		}

@@ -167,9 +167,10 @@ func (q *queue) position() int64 {
 	return q.landed
 }
 
-// end is the last stable offset as far as it is known.
-func (q *queue) end() int64 {
+// rest gives the last stable offset as far as it is known, and tells whether the
+// lane has taken all that was read.
+func (q *queue) rest() (end int64, idle bool) {
 	q.lane.mu.Lock()
 	defer q.lane.mu.Unlock()
-	return q.known
+	return q.known, q.taken == q.tail
 }
