@@ -86,17 +86,18 @@ type hinted struct {
 }
 
 // Error gives all three.
-func (h hinted) Error() string { return h.what + ": " + h.error.Error() + "; " + h.fix }
+func (h hinted) Error() string { return h.what + ": " + oneLine(h.error.Error()) + "; " + h.fix }
 
 func (h hinted) Unwrap() error { return h.error }
 
-// oneLine joins the lines of a text, each but once: a driver that tries an
-// address twice says the same twice.
+// oneLine joins the lines of a text without what was said before: a driver that
+// tries an address twice says the same twice.
 func oneLine(text string) string {
 	var lines []string
 	for line := range strings.Lines(text) {
 		line = strings.Join(strings.Fields(line), " ")
-		if line != "" && !slices.Contains(lines, line) {
+		said := func(before string) bool { return strings.HasSuffix(before, line) }
+		if !slices.ContainsFunc(lines, said) {
 			lines = append(lines, line)
 		}
 	}

@@ -150,35 +150,49 @@ type resumption struct {
 // resume finds what --resume-from stands for: the positions, and, of a topic
 // that was made anew, what it is now.
 func (a *incidentsAck) resume(ctx context.Context, r *resumption, ack *store.Ack) error {
-	if a.ResumeFrom != "stored" {
-		return usageError{hinted{errRefused, "--resume-from " + a.ResumeFrom + " is not supported yet", "write stored"}}
-	}
 	i, err := r.incident(ctx, a.ID)
 	if err != nil {
 		return err
 	}
-	if i.Kind != sinkd.TopicRecreated {
+	switch {
+	case i.Topic == "":
+		return usageError{hinted{errRefused, "the incident is about the whole pipeline", "write --retry in place of --resume-from"}}
+	case a.ResumeFrom == "stored" && i.Kind != sinkd.TopicRecreated:
 		ack.Retry = true // The position is the stored one, as it stands.
 		return nil
 	}
-	in, err := stream.Inspect(ctx, kafka(r.cfg), []string{i.Topic}, nil)
+	var from config.Start
+	if a.ResumeFrom != "stored" {
+		if err := from.UnmarshalText([]byte(a.ResumeFrom)); err != nil {
+			return usageError{hinted{err, "--resume-from", "or write stored"}}
+		}
+	}
+	topic, starts, err := stream.Starts(ctx, kafka(r.cfg), i.Topic, stream.Start(from))
 	if err != nil {
 		return unreachableKafka(r.cfg, err)
 	}
-	if len(in.Topics) == 0 {
-		return hinted{errRefused, "topic " + i.Topic + " does not exist", "create it first"}
+	ack.Resume = make(map[int32]int64, len(starts))
+	for id, offset := range starts {
+		ack.Resume[int32(id)] = offset
 	}
+	if i.Kind == sinkd.TopicRecreated {
+		ack.Topic = &topic
+	}
+	if a.ResumeFrom == "stored" {
+		return r.stored(ctx, i.Topic, ack)
+	}
+	return nil
+}
+
+// stored goes on from the positions that are stored for the topic.
+func (r *resumption) stored(ctx context.Context, topic string, ack *store.Ack) error {
 	positions, err := r.store.Positions(ctx)
-	if err != nil {
-		return database(err)
-	}
-	ack.Topic, ack.Resume = &in.Topics[0].Topic, map[int32]int64{}
 	for _, p := range positions {
-		if p.Topic == i.Topic {
+		if p.Topic == topic {
 			ack.Resume[p.ID] = p.Next
 		}
 	}
-	return nil
+	return database(err)
 }
 
 // incident gives the open incident of that number.

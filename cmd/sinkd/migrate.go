@@ -101,10 +101,14 @@ func (migrateStatus) Run(p *program) error {
 	return errFound
 }
 
-// target gives the database to migrate.
+// target gives the database to migrate. A store judges the URL best, and
+// connects nowhere.
 func (p *program) target() (*config.Config, string, error) {
 	c, err := p.load(config.Database)
 	if err != nil {
+		return nil, "", err
+	}
+	if _, err := openStore(c); err != nil {
 		return nil, "", err
 	}
 	url, err := c.DatabaseURL()

@@ -50,7 +50,7 @@ func openStore(c *config.Config) (*store.Store, error) {
 // badURL is what the store finds wrong with what it is told: all but the URL
 // was checked before.
 func badURL(err error) error {
-	return usageError{hinted{err, "SINKD_DATABASE_URL", "mend it"}}
+	return usageError{hinted{err, "SINKD_DATABASE_URL cannot be used", "mend it, and see sinkd config"}}
 }
 
 // kafka says how the brokers are reached.

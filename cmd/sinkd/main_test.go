@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sinkd/sinkd/integration/lab"
+)
+
+// suite runs the tests with the lab's cleaning up.
+type suite struct{ *testing.M }
+
+func (s suite) Run() int { return lab.Run(s.M) }
+
+func TestMain(m *testing.M) {
+	testscript.Main(suite{m}, map[string]func(){"sinkd": main})
+}
+
+// TestScripts runs the command lines of testdata/script, each with a database,
+// a broker that knows the topics orders (4 partitions) and clicks, and a free
+// address for HTTP.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               func(e *testscript.Env) error { return world(t, e) },
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "sql": sql, "produce": produce, "answers": answers,
+		},
+	})
+}
+
+// world gives a script what it works with.
+func world(t *testing.T, e *testscript.Env) error {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, "orders"), kfake.SeedTopics(1, "clicks"),
+		kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-256", "ann", "right"), kfake.Superuser("PLAIN", "ann", "right"))
+	if err != nil {
+		return err
+	}
+	e.Defer(cluster.Close)
+	open, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, "orders"), kfake.SeedTopics(1, "clicks"))
+	if err != nil {
+		return err
+	}
+	e.Defer(open.Close)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = l.Close() }()
+	database := lab.Database(t)
+	u, err := url.Parse(database)
+	if err != nil {
+		return err
+	}
+	nowhere := *u
+	nowhere.Path = "/no_such_database"
+	e.Vars = append(e.Vars,
+		"DATABASE="+database, "NO_DATABASE="+nowhere.String(), "DATABASE_HOST="+u.Host, "DATABASE_NAME="+strings.TrimPrefix(u.Path, "/"),
+		"BROKERS="+open.ListenAddrs()[0], "SASL_BROKERS="+cluster.ListenAddrs()[0],
+		"SINKD_HTTP_ADDR="+l.Addr().String(),
+	)
+	return nil
+}
+
+// exits runs a command and checks its exit code: exits 2 sinkd run.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	code := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d in place of %s", code, args[0])
+	}
+}
+
+// sql runs statements on the script's database as the superuser.
+func sql(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, ts.Getenv("DATABASE"))
+	ts.Check(err)
+	defer func() { _ = conn.Close(ctx) }()
+	for _, statement := range args {
+		_, err := conn.Exec(ctx, statement)
+		ts.Check(err)
+	}
+}
+
+// produce writes n records to a topic: produce orders 100.
+func produce(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(ts.Getenv("BROKERS")), kgo.DefaultProduceTopic(args[0]))
+	ts.Check(err)
+	defer client.Close()
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	for i := range n {
+		ts.Check(client.ProduceSync(ctx, kgo.StringRecord(fmt.Sprintf(`{"id": %d, "city": "Ulm"}`, i))).FirstErr())
+	}
+}
+
+// answers waits until the service answers with a code: answers /readyz 200.
+func answers(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	address := "http://" + ts.Getenv("SINKD_HTTP_ADDR") + args[0]
+	transport := &http.Transport{DisableKeepAlives: true}
+	client := &http.Client{Transport: transport}
+	got := "no answer"
+	for {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+		ts.Check(err)
+		if answer, err := client.Do(r); err == nil {
+			_ = answer.Body.Close()
+			if got = strconv.Itoa(answer.StatusCode); got == args[1] {
+				return
+			}
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			ts.Fatalf("%s: %s in place of %s", address, got, args[1])
+		}
+	}
+}
+
