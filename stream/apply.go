@@ -16,12 +16,16 @@ func (l *lane) apply(ctx context.Context, in <-chan *flight) {
 	}
 }
 
+// aloneAttempts is how often a single record is tried again that takes longer,
+// or more memory, than a statement may; then a person is needed.
+const aloneAttempts = 3
+
 // land is the only policy for what can happen to a batch: encode, apply, then
 // by the class of the error. It returns when all of the batch has landed, was
 // lost or halted, or the context has ended.
 func (l *lane) land(ctx context.Context, b *sinkd.Batch, encoded bool) {
 	var wait backoff
-	reread := false
+	reread, alone := false, 0
 	for ctx.Err() == nil {
 		kept := b.Without(l.lost)
 		if kept != b {
@@ -41,7 +45,14 @@ func (l *lane) land(ctx context.Context, b *sinkd.Batch, encoded bool) {
 		switch {
 		case e.Class == sinkd.Fenced:
 			l.flow.fenced(e.Lost)
+		case e.Class == sinkd.Transient && e.Split && l.split(ctx, b, nil):
+			return
+		case e.Class == sinkd.Transient && e.Split && alone == aloneAttempts:
+			l.flow.halt(ctx, b, e)
 		case e.Class == sinkd.Transient:
+			if e.Split {
+				alone++
+			}
 			l.wait(ctx, e, wait.next())
 		case e.Class == sinkd.Schema && !reread:
 			reread, encoded = true, false
