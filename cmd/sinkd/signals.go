@@ -11,10 +11,19 @@ import (
 // signals gives two contexts: the first SIGTERM or SIGINT ends drain, the
 // second one ends abort. stop lets go of the signals.
 func signals(parent context.Context) (drain, abort context.Context, stop func()) {
-	abort, cancelAbort := context.WithCancelCause(parent)
-	drain, cancelDrain := context.WithCancel(abort)
 	heard := make(chan os.Signal, 2)
 	signal.Notify(heard, syscall.SIGTERM, syscall.SIGINT)
+	drain, abort, ignore := twoSteps(parent, heard)
+	return drain, abort, func() {
+		signal.Stop(heard)
+		ignore()
+	}
+}
+
+// twoSteps ends drain at the first thing heard, and abort at the second.
+func twoSteps(parent context.Context, heard <-chan os.Signal) (drain, abort context.Context, ignore func()) {
+	abort, cancelAbort := context.WithCancelCause(parent)
+	drain, cancelDrain := context.WithCancel(abort)
 	done := make(chan struct{})
 	var listening sync.WaitGroup
 	listening.Go(func() {
@@ -28,10 +37,8 @@ func signals(parent context.Context) (drain, abort context.Context, stop func())
 		}
 	})
 	return drain, abort, func() {
-		signal.Stop(heard)
 		close(done)
 		listening.Wait()
-		cancelDrain()
 		cancelAbort(nil)
 	}
 }
