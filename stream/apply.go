@@ -235,17 +235,12 @@ func (l *lane) landed(b *sinkd.Batch) {
 
 // finish gives back what the flight held.
 func (l *lane) finish(fl *flight) {
-	var sum int64
 	l.mu.Lock()
-	for q, c := range fl.cost {
-		q.bytes -= c
-		sum += c
-	}
 	l.pending--
 	l.ended = time.Now()
 	l.poke()
 	l.mu.Unlock()
-	l.flow.budget.add(-sum)
+	l.flow.budget.add(-fl.cost)
 }
 
 // setState notes what the lane does; the mutex is held.

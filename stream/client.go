@@ -17,6 +17,10 @@ import (
 const (
 	heartbeat   = 500 * time.Millisecond
 	metadataAge = 30 * time.Second
+	// fetchWait is how long a broker holds a fetch back that finds nothing. A
+	// client has one fetch under way a broker, so this is also how long a
+	// partition may wait that is resumed.
+	fetchWait = 250 * time.Millisecond
 )
 
 // options gives what every client of ours has in common.
@@ -89,7 +93,8 @@ func (f *Flow) groupOptions() []kgo.Opt {
 		kgo.FetchIsolationLevel(k.isolation()),
 		kgo.KeepControlRecords(),
 		kgo.FetchMaxBytes(f.fetchBytes()),
-		kgo.FetchMaxPartitionBytes(f.fetchBytes()),
+		kgo.FetchMaxPartitionBytes(f.fetchBytes()/4),
+		kgo.FetchMaxWait(fetchWait),
 		kgo.BrokerMaxReadBytes(max(1<<30, 2*f.fetchBytes())),
 		kgo.AdjustFetchOffsetsFn(f.adjust),
 		kgo.OnPartitionsAssigned(f.onAssigned),
@@ -123,7 +128,8 @@ func subscription(names []string, patterns []*regexp.Regexp) (topics []string, r
 }
 
 // fetchBytes is what one fetch may bring: the client holds up to two of them a
-// broker, outside of the queues.
+// broker, outside of the queues. A quarter of it is for one partition, so that
+// lanes are fed evenly.
 func (f *Flow) fetchBytes() int32 {
 	return int32(min(max(f.cfg.Memory/16, 1<<20), 16<<20))
 }

@@ -58,12 +58,12 @@ const (
 )
 
 // flight is what a lane took at once: a batch, and what its records hold of the
-// budget, by queue.
+// budget.
 type flight struct {
 	batch *sinkd.Batch
 	// encoded tells that the batch's rows are those of its ranges.
 	encoded bool
-	cost    map[*queue]int64
+	cost int64
 }
 
 func newLane(f *Flow, id int) *lane {
@@ -96,12 +96,9 @@ func (l *lane) drop(q *queue) {
 		return
 	}
 	q.closed, q.dropped = true, true
-	var sum int64
-	for _, r := range q.records {
-		sum += cost(r)
-	}
+	sum := q.bytes
 	l.count(-len(q.records), -sum)
-	q.records = nil
+	q.records, q.bytes = nil, 0
 	if i := slices.Index(l.queues, q); i >= 0 {
 		l.queues = slices.Delete(l.queues, i, i+1)
 	}
@@ -151,10 +148,7 @@ func (l *lane) sated() bool {
 func (l *lane) cut() *flight {
 	size := l.sizer.size()
 	shares := l.shares(size)
-	fl := &flight{
-		batch: &sinkd.Batch{ID: uuid.New(), Started: time.Now()},
-		cost:  make(map[*queue]int64, len(shares)),
-	}
+	fl := &flight{batch: &sinkd.Batch{ID: uuid.New(), Started: time.Now()}}
 	room := l.flow.cfg.BatchBytes
 	for i := range l.queues {
 		q := l.queues[(l.turn+i)%len(l.queues)]
@@ -168,8 +162,9 @@ func (l *lane) cut() *flight {
 		}
 		room -= held - int64(n)*recordOverhead
 		l.count(-n, -held)
+		q.bytes -= held
 		fl.batch.Ranges = append(fl.batch.Ranges, q.take(n))
-		fl.cost[q] = held
+		fl.cost += held
 	}
 	l.turn++
 	slices.SortFunc(fl.batch.Ranges, func(a, b sinkd.Range) int {
@@ -234,7 +229,7 @@ func (l *lane) claims() int {
 	return len(l.queues)
 }
 
-// holds is what the claim holds of the budget.
+// holds is what the queued records hold of the budget.
 func (q *queue) holds() int64 {
 	q.lane.mu.Lock()
 	defer q.lane.mu.Unlock()

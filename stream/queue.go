@@ -46,8 +46,7 @@ type queue struct {
 	// mu: the lane's.
 
 	records []*sinkd.Record
-	// bytes is what the claim holds of the budget: queued, or taken and not
-	// yet landed.
+	// bytes is what the queued records hold of the budget.
 	bytes int64
 	// taken is the Until of the last range that the lane took, tail the next
 	// offset that the poller expects, landed the position in Postgres.
