@@ -31,6 +31,7 @@ type bench struct {
 	topics map[string]bool
 	files  map[string]string
 	runs   int
+	warm   bool
 }
 
 // open starts the servers and builds sinkd.

@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"regexp"
+	"time"
 )
 
 // options are the flags.
@@ -13,6 +14,7 @@ type options struct {
 	rounds     int
 	samples    int
 	seed       uint64
+	settle     time.Duration
 	sinkd      string
 	env        []string
 	profile    string
@@ -32,6 +34,7 @@ func parse(args []string) (options, error) {
 	fs.IntVar(&o.rounds, "rounds", 3, "rounds of each comparison")
 	fs.IntVar(&o.samples, "samples", 200, "records whose delay is measured, in each way")
 	fs.Uint64Var(&o.seed, "seed", 1, "seed of the data")
+	fs.DurationVar(&o.settle, "settle", 10*time.Second, "longest wait before each run for other programs to come to rest")
 	fs.StringVar(&o.sinkd, "sinkd", "", "`path` of the binary; without it ./cmd/sinkd is built")
 	fs.Func("env", "`NAME=value` that sinkd is given in addition; may be repeated", func(s string) error {
 		o.env = append(o.env, s)

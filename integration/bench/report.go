@@ -29,6 +29,14 @@ func printRates(w io.Writer, heading string, results []result) {
 	fmt.Fprintln(w)
 }
 
+// printBacklog prints what it took to load a backlog of large records.
+func printBacklog(w io.Writer, r *result) {
+	s := r.samples[0]
+	fmt.Fprintf(w, "%s: %d records of 1 MB in %.1f s, CPU itself %.1f s, postgres %.1f, broker %.1f, other %.1f, peak %s\n\n",
+		r.name, s.records, s.wall.Seconds(), s.cpu.Seconds(), s.usage.postgres.Seconds(), s.usage.broker.Seconds(),
+		s.other().Seconds(), mebibytes(s.peak))
+}
+
 func ratio(r *result) string {
 	if r.ratio == 0 {
 		return "-"

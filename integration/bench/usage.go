@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -106,6 +108,20 @@ func selfTime() time.Duration {
 		return 0
 	}
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
+
+// settle waits until the machine has little to do, but not for ever.
+func (b *bench) settle(ctx context.Context) {
+	const look = 250 * time.Millisecond
+	for end := time.Now().Add(b.opts.settle); time.Now().Before(end); {
+		before := machineTime()
+		if !sleep(ctx, look) {
+			return
+		}
+		if machineTime()-before <= look*time.Duration(runtime.NumCPU())/10 {
+			return
+		}
+	}
 }
 
 // highWater gives the most resident memory that a process had so far, in

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+)
+
+func TestRecordsAreAsDescribed(t *testing.T) {
+	for _, c := range []struct {
+		data          *dataset
+		fields        int
+		least, most   int
+		columnsInLine int
+	}{
+		{narrow, eventFields, 135, 150, 6},
+		{wide, wideFields, 950, 1150, 6},
+		{landing, eventFields, 135, 150, 7},
+	} {
+		if n := c.data.size(1); n < c.least || n > c.most {
+			t.Errorf("%s: %d bytes, want %d to %d", c.data.name, n, c.least, c.most)
+		}
+		again := make([][]byte, 0, 1000)
+		for rec := range c.data.records(1, "t", 4, 1000) {
+			again = append(again, bytes.Clone(rec.value))
+		}
+		for rec := range c.data.records(1, "t", 4, 1000) {
+			i := int(rec.offset)*4 + int(rec.partition)
+			if !bytes.Equal(rec.value, again[i]) {
+				t.Fatalf("%s: record %d differs from what the same seed gave before", c.data.name, i)
+			}
+			var fields map[string]any
+			if err := json.Unmarshal(rec.value, &fields); err != nil || len(fields) != c.fields {
+				t.Fatalf("%s: %d fields, want %d (%v): %s", c.data.name, len(fields), c.fields, err, rec.value)
+			}
+			if n := bytes.Count(rec.line, []byte{'\t'}) + 1; n != c.columnsInLine {
+				t.Fatalf("%s: a line has %d columns, want %d: %s", c.data.name, n, c.columnsInLine, rec.line)
+			}
+		}
+	}
+}
