@@ -24,7 +24,7 @@ func (p *Postgres) initdb() error {
 			return err
 		}
 	}
-	return p.tool("initdb", "--pgdata="+p.data(), "--username=postgres", "--pwfile="+secret,
+	return p.tool("initdb", "--pgdata="+p.Data(), "--username=postgres", "--pwfile="+secret,
 		"--auth=password", "--encoding=UTF8", "--no-locale", "--no-sync")
 }
 
@@ -68,7 +68,7 @@ func (p *Postgres) configure(settings map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		fmt.Fprintf(&b, "%s = '%s'\n", name, strings.ReplaceAll(all[name], "'", "''"))
 	}
-	f, err := os.OpenFile(filepath.Join(p.data(), "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(filepath.Join(p.Data(), "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}

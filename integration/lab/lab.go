@@ -49,7 +49,7 @@ func New(ctx context.Context, dir string) (*Lab, error) {
 		return nil, err
 	}
 	current.Lock()
-	if current.lab == nil {
+	if current.lab == nil && !current.testing {
 		current.lab, current.shared = l, new(shared)
 	}
 	current.Unlock()

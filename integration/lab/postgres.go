@@ -129,7 +129,8 @@ func (p *Postgres) Log() []byte {
 
 func (p *Postgres) logFile() string { return filepath.Join(p.dir, "log") }
 
-func (p *Postgres) data() string { return filepath.Join(p.dir, "data") }
+// Data is the data directory.
+func (p *Postgres) Data() string { return filepath.Join(p.dir, "data") }
 
 // Pid is the postmaster's process id.
 func (p *Postgres) Pid() int { return p.process().Pid() }
@@ -143,9 +144,25 @@ func (p *Postgres) process() *Process {
 // Start starts the server after Stop or Kill, on the same port and data, and
 // returns when it takes connections.
 func (p *Postgres) Start() error {
+	for begin := time.Now(); ; {
+		logged := len(p.Log())
+		err := p.start()
+		if err == nil {
+			return nil
+		}
+		// After Kill the last backends may not have ended yet.
+		fresh := string(p.Log()[logged:])
+		if !strings.Contains(fresh, "pre-existing shared memory block") || time.Since(begin) > 30*time.Second {
+			return fmt.Errorf("start postgres: %w; its log ends:\n%s", err, tail([]byte(fresh)))
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func (p *Postgres) start() error {
 	proc, err := p.lab.StartProcess(ProcessOptions{
 		Path: p.bin.program("postgres"),
-		Args: []string{"-D", p.data(), "-p", fmt.Sprint(p.port)},
+		Args: []string{"-D", p.Data(), "-p", fmt.Sprint(p.port)},
 		Dir:  p.dir, Log: p.logFile(), user: p.bin.user, end: syscall.SIGQUIT,
 	})
 	if err != nil {
@@ -156,7 +173,7 @@ func (p *Postgres) Start() error {
 	p.mu.Unlock()
 	if err := p.await(proc, time.Minute); err != nil {
 		_ = proc.Kill()
-		return fmt.Errorf("start postgres: %w; its log ends:\n%s", err, tail(p.Log()))
+		return err
 	}
 	return nil
 }
@@ -222,4 +239,15 @@ func execOn(ctx context.Context, url, sql string) error {
 	defer conn.Close(ctx)
 	_, err = conn.Exec(ctx, sql)
 	return err
+}
+
+func queryOn[T any](ctx context.Context, url, sql string) (T, error) {
+	var value T
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return value, err
+	}
+	defer conn.Close(ctx)
+	err = conn.QueryRow(ctx, sql).Scan(&value)
+	return value, err
 }

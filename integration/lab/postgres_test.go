@@ -38,3 +38,54 @@ func scalar(t *testing.T, url, sql string) string {
 	}
 	return s
 }
+
+func TestStandbyLosesTheLastCommits(t *testing.T) {
+	t.Parallel()
+	p, err := lab.StartPostgres(lab.PostgresOptions{Settings: map[string]string{"log_min_messages": "log"}})
+	lab.Require(t, err)
+	s, err := p.Standby()
+	lab.Require(t, err)
+	must(t, p.Exec("CREATE TABLE t AS SELECT 1"))
+	must(t, s.CatchUp(p))
+	must(t, s.Detach())
+	must(t, p.Exec("INSERT INTO t VALUES (2)"))
+	if err := s.Exec("INSERT INTO t VALUES (3)"); err == nil {
+		t.Error("a standby takes writes")
+	}
+	must(t, p.Kill())
+	must(t, s.Promote())
+	must(t, s.Exec("INSERT INTO t VALUES (4)"))
+	if got := scalar(t, s.URL(), "SELECT string_agg(t::text, ' ') FROM t"); got != "(1) (4)" {
+		t.Errorf("rows %s, want (1) (4)", got)
+	}
+}
+
+func TestPostgresRestarts(t *testing.T) {
+	t.Parallel()
+	p, err := lab.StartPostgres(lab.PostgresOptions{})
+	lab.Require(t, err)
+	url := p.URL()
+	must(t, p.Exec("CREATE TABLE t ()"))
+	must(t, p.Restart("fast"))
+	must(t, p.Restart("immediate"))
+	if err := p.Restart("slow"); err == nil {
+		t.Error("an unknown mode is taken")
+	}
+	must(t, p.Kill())
+	must(t, p.Start())
+	must(t, p.Stop())
+	if _, err := pgx.Connect(t.Context(), url); err == nil {
+		t.Error("a stopped server takes connections")
+	}
+	must(t, p.Start())
+	if got := scalar(t, url, "SELECT count(*)::text FROM t"); got != "0" {
+		t.Error(got)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
