@@ -90,13 +90,13 @@ func printBars(w io.Writer, all []bar) (missed bool) {
 		return false
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "bar\twanted\tgot\t")
+	_, _ = fmt.Fprintln(t, "bar\twanted\tgot\t")
 	for _, b := range all {
 		verdict := "met"
 		if !b.met {
 			verdict, missed = "MISSED", true
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", b.what, b.want, b.got, verdict)
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", b.what, b.want, b.got, verdict)
 	}
 	_ = t.Flush()
 	return missed

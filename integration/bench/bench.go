@@ -123,5 +123,5 @@ func (b *bench) path(name string) string { return filepath.Join(b.lab.Dir(), nam
 
 // say tells the person who waits what is going on.
 func (b *bench) say(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, format+"\n", args...)
+	_, _ = fmt.Fprintf(os.Stderr, format+"\n", args...)
 }

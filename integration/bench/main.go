@@ -29,7 +29,7 @@ func run(args []string) int {
 	results, err := measure(ctx, opts)
 	missed := printBars(os.Stdout, bars(results))
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
+		_, _ = fmt.Fprintln(os.Stderr, "bench:", err)
 		return 1
 	}
 	if missed && !opts.reportOnly {

@@ -9,30 +9,30 @@ import (
 
 // printRates prints one line for each way to load, medians of its rounds.
 func printRates(w io.Writer, heading string, results []result) {
-	fmt.Fprintf(w, "%s\n", heading)
+	_, _ = fmt.Fprintf(w, "%s\n", heading)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "\trows/s\tx \\copy\trounds\tCPU s/M: itself\tpostgres\tbroker\tother\tpeak MiB\t")
+	_, _ = fmt.Fprintln(t, "\trows/s\tx \\copy\trounds\tCPU s/M: itself\tpostgres\tbroker\tother\tpeak MiB\t")
 	for i := range results {
 		r := &results[i]
-		fmt.Fprintf(t, "%s\t%.0f\t%s\t%s\t", r.name, r.median(sample.rate), ratio(r), spread(r.ratios))
+		_, _ = fmt.Fprintf(t, "%s\t%.0f\t%s\t%s\t", r.name, r.median(sample.rate), ratio(r), spread(r.ratios))
 		for _, part := range []func(sample) time.Duration{
 			func(s sample) time.Duration { return s.cpu },
 			func(s sample) time.Duration { return s.usage.postgres },
 			func(s sample) time.Duration { return s.usage.broker },
 			sample.other,
 		} {
-			fmt.Fprintf(t, "%.2f\t", r.median(func(s sample) float64 { return s.perMillion(part(s)) }))
+			_, _ = fmt.Fprintf(t, "%.2f\t", r.median(func(s sample) float64 { return s.perMillion(part(s)) }))
 		}
-		fmt.Fprintf(t, "%.0f\t\n", float64(r.peak())/(1<<20))
+		_, _ = fmt.Fprintf(t, "%.0f\t\n", float64(r.peak())/(1<<20))
 	}
 	_ = t.Flush()
-	fmt.Fprintln(w)
+	_, _ = fmt.Fprintln(w)
 }
 
 // printBacklog prints what it took to load a backlog of large records.
 func printBacklog(w io.Writer, r *result) {
 	s := r.samples[0]
-	fmt.Fprintf(w, "%s: %d records of 1 MB in %.1f s, CPU itself %.1f s, postgres %.1f, broker %.1f, other %.1f, peak %s\n\n",
+	_, _ = fmt.Fprintf(w, "%s: %d records of 1 MB in %.1f s, CPU itself %.1f s, postgres %.1f, broker %.1f, other %.1f, peak %s\n\n",
 		r.name, s.records, s.wall.Seconds(), s.cpu.Seconds(), s.usage.postgres.Seconds(), s.usage.broker.Seconds(),
 		s.other().Seconds(), mebibytes(s.peak))
 }
@@ -54,7 +54,7 @@ func spread(ratios []float64) string {
 
 // printDelays prints what was seen of record-to-visible times.
 func printDelays(w io.Writer, r result) {
-	fmt.Fprintf(w, "%s: %d records, to visible p50 %s, p90 %s, p99 %s, most %s\n\n", r.name, len(r.delays),
+	_, _ = fmt.Fprintf(w, "%s: %d records, to visible p50 %s, p90 %s, p99 %s, most %s\n\n", r.name, len(r.delays),
 		milliseconds(r.quantile(0.5)), milliseconds(r.quantile(0.9)), milliseconds(r.quantile(0.99)), milliseconds(r.quantile(1)))
 }
 

@@ -41,7 +41,7 @@ func appendUnused(b []byte, r *rand.Rand, f int) []byte {
 		b = strconv.AppendFloat(append(b, `,"lon":`...), r.Float64()*360-180, 'f', 6, 64)
 		b = append(b, '}')
 	case 2:
-		b = append(appendWords(append(b, '"'), r, 36), '"')
+		b = append(appendWords(append(b, '"'), r, 26), '"')
 	case 3:
 		b = append(b, `["`...)
 		b = append(appendWords(b, r, 12), `",null,`...)
