@@ -47,6 +47,9 @@ type world struct {
 	url     string
 	client  *kgo.Client
 
+	connecting sync.Mutex
+	conn       *pgx.Conn
+
 	mu   sync.Mutex
 	next int64
 	sent map[place]int64 // good events by coordinates
@@ -74,6 +77,7 @@ func newWorldAt(t testing.TB, brokers, url string, partitions int) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
+	t.Cleanup(w.disconnect)
 	w.client = client
 	w.exec(eventsTable)
 	return w
@@ -84,26 +88,45 @@ func (w *world) env() env {
 	return env{
 		"SINKD_KAFKA_BROKERS": w.brokers, "SINKD_TOPICS": w.topic, "SINKD_TABLE": "events",
 		"SINKD_DATABASE_URL": w.url, "SINKD_KAFKA_SESSION_TIMEOUT": "6s", "SINKD_KAFKA_REBALANCE_TIMEOUT": "10s",
+		"SINKD_KAFKA_GROUP": w.topic, // the broker is shared, and all pipelines have the same name
 	}
+}
+
+// ids gives the numbers of n new events: from first on.
+func (w *world) ids(n int) (first int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	first = w.next
+	w.next += int64(n)
+	return first
+}
+
+// event gives the record of an event.
+func (w *world) event(id int64, partition int32) *kgo.Record {
+	value, err := json.Marshal(eventOf(id))
+	if err != nil {
+		panic(err) // a struct of strings and a number
+	}
+	return &kgo.Record{Value: value, Partition: partition}
 }
 
 // produce sends n events, spread over the partitions.
 func (w *world) produce(n, partitions int) {
 	w.t.Helper()
-	w.mu.Lock()
-	first := w.next
-	w.next += int64(n)
-	w.mu.Unlock()
+	if err := w.tryProduce(w.t.Context(), n, partitions); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// tryProduce is produce for goroutines other than the test's.
+func (w *world) tryProduce(ctx context.Context, n, partitions int) error {
+	first := w.ids(n)
 	recs := make([]*kgo.Record, n)
 	for i := range recs {
 		id := first + int64(i)
-		value, err := json.Marshal(eventOf(id))
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		recs[i] = &kgo.Record{Value: value, Partition: int32(id % int64(partitions))}
+		recs[i] = w.event(id, int32(id%int64(partitions)))
 	}
-	w.send(recs, func(i int, at place) { w.sent[at] = first + int64(i) })
+	return w.send(ctx, recs, func(i int, at place) { w.sent[at] = first + int64(i) })
 }
 
 // produceBad sends records that no table takes.
@@ -113,53 +136,98 @@ func (w *world) produceBad(values []string, partition int32) {
 	for i, v := range values {
 		recs[i] = &kgo.Record{Value: []byte(v), Partition: partition}
 	}
-	w.send(recs, func(_ int, at place) { w.bad[at] = true })
+	if err := w.send(w.t.Context(), recs, func(_ int, at place) { w.bad[at] = true }); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
-func (w *world) send(recs []*kgo.Record, note func(i int, at place)) {
-	w.t.Helper()
+// send notes what was acknowledged, also where something was not.
+func (w *world) send(ctx context.Context, recs []*kgo.Record, note func(i int, at place)) error {
 	index := make(map[*kgo.Record]int, len(recs))
 	for i, r := range recs {
 		index[r] = i
 	}
+	var failed error
 	// The results come in the order of the acknowledgements.
-	for _, res := range w.client.ProduceSync(w.t.Context(), recs...) {
+	for _, res := range w.client.ProduceSync(ctx, recs...) {
 		if res.Err != nil {
-			w.t.Fatalf("produce: %v", res.Err)
+			failed = fmt.Errorf("produce: %w", res.Err)
+			continue
 		}
 		w.mu.Lock()
 		note(index[res.Record], place{res.Record.Partition, res.Record.Offset})
 		w.mu.Unlock()
 	}
+	return failed
 }
 
-// query asks the database on a connection of its own and collects the rows.
+// forget lets nothing that was sent so far be expected in the table.
+func (w *world) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.sent)
+	clear(w.bad)
+}
+
+// database gives the world's connection, a new one where it was lost. The
+// mutex is held.
+func (w *world) database() *pgx.Conn {
+	w.t.Helper()
+	ctx := context.WithoutCancel(w.t.Context())
+	if w.conn != nil && (w.conn.IsClosed() || w.conn.PgConn().CheckConn() != nil) {
+		_ = w.conn.Close(ctx)
+		w.conn = nil
+	}
+	if w.conn == nil {
+		conn, err := pgx.Connect(ctx, w.url)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.conn = conn
+	}
+	return w.conn
+}
+
+// disconnect is the end of the world's connection.
+func (w *world) disconnect() {
+	w.connecting.Lock()
+	defer w.connecting.Unlock()
+	if w.conn != nil {
+		_ = w.conn.Close(context.Background())
+	}
+}
+
+// ask asks the database and collects the rows.
+func ask[T any](w *world, sql string, args ...any) ([]T, error) {
+	w.t.Helper()
+	w.connecting.Lock()
+	defer w.connecting.Unlock()
+	rows, err := w.database().Query(w.t.Context(), sql, args...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", sql, err)
+	}
+	out, err := pgx.CollectRows(rows, to)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", sql, err)
+	}
+	return out, nil
+}
+
+// query is ask where an error fails the test.
 func query[T any](w *world, sql string, args ...any) []T {
 	w.t.Helper()
-	conn, err := pgx.Connect(context.WithoutCancel(w.t.Context()), w.url)
+	out, err := ask[T](w, sql, args...)
 	if err != nil {
 		w.t.Fatal(err)
-	}
-	defer conn.Close(context.WithoutCancel(w.t.Context()))
-	rows, err := conn.Query(w.t.Context(), sql, args...)
-	if err != nil {
-		w.t.Fatalf("%s: %v", sql, err)
-	}
-	out, err := pgx.CollectRows(rows, pgx.RowTo[T])
-	if err != nil {
-		w.t.Fatalf("%s: %v", sql, err)
 	}
 	return out
 }
 
 func (w *world) exec(sql string) {
 	w.t.Helper()
-	conn, err := pgx.Connect(w.t.Context(), w.url)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer conn.Close(w.t.Context())
-	if _, err := conn.Exec(w.t.Context(), sql); err != nil {
+	w.connecting.Lock()
+	defer w.connecting.Unlock()
+	if _, err := w.database().Exec(w.t.Context(), sql); err != nil {
 		w.t.Fatalf("%s: %v", sql, err)
 	}
 }
@@ -169,11 +237,9 @@ func (w *world) exec(sql string) {
 // contiguous and its counts true; the positions at the end of the ledger.
 func (w *world) audit() error {
 	w.t.Helper()
-	conn, err := pgx.Connect(w.t.Context(), w.url)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(w.t.Context())
+	w.connecting.Lock()
+	defer w.connecting.Unlock()
+	conn := w.database()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var found []string
