@@ -100,8 +100,10 @@ func (d *jsonDecoder) scan(n *node, i, depth int) (v Value, end int, m mark, f f
 	}
 	switch c := src[i]; {
 	case c == '"':
-		end, m, f = scanString(src, i+1)
-		return Value{Kind: String, Num: uint64(m), Bytes: src[i+1 : end]}, end + 1, m, f
+		if end, m, f = scanString(src, i+1); f != fine {
+			return v, end, 0, f
+		}
+		return Value{Kind: String, Num: uint64(m), Bytes: src[i+1 : end]}, end + 1, m, fine
 	case c == '-' || c-'0' <= 9:
 		end, m, f = scanNumber(src, i)
 		return Value{Kind: Number, Bytes: src[i:end]}, end, m, f

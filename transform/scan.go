@@ -28,7 +28,10 @@ func skip(src []byte, i, depth int) (int, mark, fault) {
 	switch c := src[i]; {
 	case c == '"':
 		i, m, f := scanString(src, i+1)
-		return i + 1, m, f
+		if f != fine {
+			return i, 0, f
+		}
+		return i + 1, m, fine
 	case c == '{':
 		return skipObject(src, i+1, depth+1)
 	case c == '[':
