@@ -63,7 +63,7 @@ type flight struct {
 	batch *sinkd.Batch
 	// encoded tells that the batch's rows are those of its ranges.
 	encoded bool
-	cost int64
+	cost    int64
 }
 
 func newLane(f *Flow, id int) *lane {

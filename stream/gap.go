@@ -1,0 +1,100 @@
+package stream
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/sinkd/sinkd"
+)
+
+// proof is what a fetch of our own found for a queue.
+type proof struct {
+	queue   *queue
+	from    int64
+	finding finding
+	err     error
+}
+
+// proved leaves a proof for the poller.
+func (p *poller) proved(pr proof) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.proofs = append(p.proofs, pr)
+	poke(p.wake)
+}
+
+// hold keeps records behind the first gap of a claim until a fetch of our own
+// has shown that the gap is real.
+func (p *poller) hold(ctx context.Context, q *queue, recs []*sinkd.Record) {
+	q.held = append(q.held, recs...)
+	for _, r := range recs {
+		q.heldCost += cost(r)
+		p.flow.budget.add(cost(r))
+	}
+	p.prove(ctx, q, q.held[0].Offset)
+}
+
+// prove looks past the client at what lies between the queue's tail and until.
+func (p *poller) prove(ctx context.Context, q *queue, until int64) {
+	if q.probing {
+		return
+	}
+	q.probing = true
+	from := q.tail
+	p.flow.tasks.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, claimPatience)
+		defer cancel()
+		found, err := p.flow.probe(ctx, q, from, until)
+		p.proved(proof{queue: q, from: from, finding: found, err: err})
+	})
+}
+
+// settle acts on what a fetch of our own found.
+func (p *poller) settle(pr proof) {
+	q := pr.queue
+	held := q.held
+	p.flow.budget.add(-q.heldCost)
+	q.probing, q.held, q.heldCost, q.active = false, nil, 0, time.Now()
+	switch {
+	case q.gone(), q.tail != pr.from:
+		return
+	case pr.err != nil:
+		p.flow.log.Warn("cannot look at a gap in the log, trying again",
+			slog.String("partition", q.claim.String()), slog.Any("error", pr.err))
+	case held == nil:
+		q.skipTo(pr.finding.next)
+		return
+	case pr.finding.next >= held[0].Offset:
+		q.verified = true
+		p.push(q, held)
+		return
+	default:
+		p.flow.log.Warn("the client passed over records; setting its offset again",
+			slog.String("partition", q.claim.String()), slog.Int64("offset", q.tail))
+	}
+	if held != nil {
+		p.point(q, true)
+	}
+}
+
+// tails looks at partitions that came to rest below their last stable offset:
+// what lies between may be markers and compacted records, or a fetch that is
+// slow.
+func (p *poller) tails(ctx context.Context) {
+	quiet := time.Second
+	if p.flow.cfg.UntilCaughtUp {
+		quiet = 2 * pollPatience
+	}
+	now := time.Now()
+	if now.Sub(p.blocked) < quiet {
+		return
+	}
+	for _, l := range p.flow.lanes {
+		for _, q := range l.all() {
+			if end, idle := q.rest(); idle && q.tail < end && !q.throttled && q.held == nil && now.Sub(q.active) > quiet {
+				p.prove(ctx, q, end)
+			}
+		}
+	}
+}
