@@ -206,7 +206,7 @@ func ask[T any](w *world, sql string, args ...any) ([]T, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", sql, err)
 	}
-	out, err := pgx.CollectRows(rows, to)
+	out, err := pgx.CollectRows(rows, pgx.RowTo[T])
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", sql, err)
 	}
