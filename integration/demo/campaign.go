@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
-// kills is how often sinkd is killed, and patience how long it may take until
-// the next kill is due.
 const (
-	kills    = 4
+	// kills is how often sinkd is killed. Every second kill strikes wherever
+	// sinkd happens to be, the others are aimed at the middle of a transaction.
+	kills = 5
+	// patience is how long sinkd may take until the next kill is due.
 	patience = 30 * time.Second
 )
 
@@ -18,21 +20,35 @@ const (
 type killing struct {
 	pid  int
 	rows int64 // in the table right after it
-	// open transactions died with the process, after they had written.
-	open int
+	// Of the transactions that had written something, so many died with the
+	// process, and so many got their COMMIT in.
+	aborted, committed int
 }
 
-// killOnce starts sinkd, waits until the table holds so many rows and a
-// transaction of sinkd is open, and kills it. It gives an error where the rows
-// in the table then do not agree with the positions beside them.
-func (d *demo) killOnce(ctx context.Context, atRows int) (killing, error) {
-	if err := d.service.start(forKills(), "run"); err != nil {
-		return killing{}, err
+// campaign kills sinkd while records are sent, every so many rows.
+func (d *demo) campaign(ctx context.Context, every int) error {
+	var k killing
+	for n := range kills {
+		err := d.service.start(forKills(), "run")
+		if err != nil {
+			return err
+		}
+		if k, err = d.killOnce(ctx, int(k.rows)+every, n%2 == 0); err != nil {
+			return err
+		}
+		d.killed(n+1, k, d.broker.acknowledged())
 	}
+	return nil
+}
+
+// killOnce waits until the table holds so many rows and kills sinkd, aimed or
+// not. It gives an error where the rows in the table then do not agree with
+// the positions beside them.
+func (d *demo) killOnce(ctx context.Context, atRows int, aimed bool) (killing, error) {
 	k := killing{pid: d.service.process.Pid()}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	open, err := d.awaitTransaction(ctx, atRows)
+	open, err := d.awaitMoment(ctx, atRows, aimed)
 	if err != nil {
 		return k, err
 	}
@@ -42,46 +58,76 @@ func (d *demo) killOnce(ctx context.Context, atRows int) (killing, error) {
 	if k.rows, err = d.agreement(ctx); err != nil {
 		return k, err
 	}
-	k.open, err = d.died(ctx, open)
-	return k, err
+	return k, d.fate(ctx, open, &k)
 }
 
-// awaitTransaction waits for a moment at which sinkd is in the middle of a
-// transaction that has written something, and gives the ids of those.
-func (d *demo) awaitTransaction(ctx context.Context, atRows int) (open []string, err error) {
-	const look = `SELECT (SELECT count(*) FROM public.earthquakes),
-		(SELECT array_agg(backend_xid::text) FROM pg_stat_activity WHERE application_name LIKE 'sinkd/%')`
+// awaitMoment waits until the table holds so many rows, and gives the ids of
+// the transactions of sinkd that are open and have written something. Where it
+// is to aim, there is one at least, and sinkd is frozen.
+func (d *demo) awaitMoment(ctx context.Context, atRows int, aim bool) ([]string, error) {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for {
-		var rows int
-		var xids []*string
-		if err := d.conn.QueryRow(context.WithoutCancel(ctx), look).Scan(&rows, &xids); err != nil {
-			return nil, err
-		}
-		for _, xid := range xids {
-			if xid != nil && rows >= atRows {
-				open = append(open, *xid)
+		rows, open, err := d.look(ctx, false)
+		if err == nil && rows >= atRows {
+			if !aim {
+				return open, nil
+			}
+			if len(open) > 0 {
+				open, err = d.freeze(ctx)
+			}
+			if len(open) > 0 {
+				return open, nil
 			}
 		}
-		if len(open) > 0 {
-			return open, nil
+		if err == nil {
+			err = d.service.ended()
 		}
-		if err := d.service.ended(); err != nil {
-			return nil, err
+		if err != nil {
+			return nil, d.orStuck(ctx, err)
 		}
 		select {
 		case <-ctx.Done():
-			return nil, d.stuck(ctx)
+			return nil, d.orStuck(ctx, ctx.Err())
 		case <-tick.C:
 		}
 	}
 }
 
-// stuck says what is known where sinkd did not get on in time.
-func (d *demo) stuck(ctx context.Context) error {
+// freeze stops sinkd, so that Postgres can tell for sure what is open: what
+// waits for a client that is frozen, twice in a row, cannot commit any more.
+// Where nothing does, sinkd goes on.
+func (d *demo) freeze(ctx context.Context) ([]string, error) {
+	if err := d.service.process.Pause(); err != nil {
+		return nil, err
+	}
+	var before []string
+	for range 5 {
+		_, open, err := d.look(ctx, true)
+		if err != nil || len(open) > 0 && slices.Equal(open, before) {
+			return open, err
+		}
+		before = open
+	}
+	return nil, d.service.process.Resume()
+}
+
+// look counts the rows and gives the ids of the transactions of sinkd that
+// have written something, either all or those that wait for sinkd.
+func (d *demo) look(ctx context.Context, waiting bool) (rows int, open []string, err error) {
+	err = d.conn.QueryRow(ctx, `SELECT (SELECT count(*) FROM public.earthquakes), ARRAY(
+		SELECT backend_xid::text FROM pg_stat_activity
+		 WHERE application_name LIKE 'sinkd/%' AND backend_xid IS NOT NULL AND (NOT $1 OR wait_event_type = 'Client')
+		 ORDER BY pid)`,
+		waiting).Scan(&rows, &open)
+	return rows, open, err
+}
+
+// orStuck says what is known where the error is that sinkd did not get on in
+// time.
+func (d *demo) orStuck(ctx context.Context, err error) error {
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return context.Cause(ctx)
+		return err
 	}
 	return fmt.Errorf("sinkd did not get on within %s; its last lines:\n%s", patience, d.service.process.Tail())
 }
@@ -99,23 +145,24 @@ func (d *demo) agreement(ctx context.Context) (rows int64, err error) {
 	return rows, err
 }
 
-// died counts the transactions that were rolled back; the others had been
-// committed in the moment between the look and the kill.
-func (d *demo) died(ctx context.Context, xids []string) (n int, err error) {
+// fate counts what became of the transactions that were open.
+func (d *demo) fate(ctx context.Context, xids []string, k *killing) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for _, xid := range xids {
 		for status := "in progress"; status == "in progress"; <-tick.C {
-			err := d.conn.QueryRow(ctx, `SELECT pg_xact_status($1::text::xid8)`, xid).Scan(&status)
-			if err != nil {
-				return n, err
+			if err := d.conn.QueryRow(ctx, `SELECT pg_xact_status($1::text::xid8)`, xid).Scan(&status); err != nil {
+				return err
 			}
-			if status == "aborted" {
-				n++
+			switch status {
+			case "aborted":
+				k.aborted++
+			case "committed":
+				k.committed++
 			}
 		}
 	}
-	return n, nil
+	return nil
 }
 
 // catchUp lets sinkd run until all that was sent has landed.
@@ -127,7 +174,7 @@ func (d *demo) catchUp(ctx context.Context) error {
 	defer cancel()
 	err := d.service.process.Wait(ctx)
 	if err != nil && ctx.Err() != nil {
-		return d.stuck(ctx)
+		return d.orStuck(ctx, err)
 	}
 	if err != nil {
 		return fmt.Errorf("sinkd run --until-caught-up: %w; its last lines:\n%s", err, d.service.process.Tail())

@@ -19,7 +19,7 @@ CREATE TABLE public.earthquakes (
     place           text,
     kind            text,
     felt            integer,
-    position        jsonb,
+    coordinates     jsonb,
     kafka_partition integer NOT NULL,
     kafka_offset    bigint NOT NULL
 );
@@ -44,7 +44,7 @@ SELECT kafka_partition, kafka_offset, v ->> 'id' AS id,
        timestamptz 'epoch' + (v #>> '{properties,time}')::bigint * interval '1 millisecond' AS at,
        (v #>> '{properties,mag}')::numeric AS magnitude, v #>> '{properties,place}' AS place,
        v #>> '{properties,type}' AS kind, (v #>> '{properties,felt}')::integer AS felt,
-       v #> '{geometry,coordinates}' AS position
+       v #> '{geometry,coordinates}' AS coordinates
   FROM demo.sent, LATERAL (SELECT CASE WHEN broken IS NULL THEN convert_from(value, 'UTF8')::jsonb END) AS record (v)
  WHERE broken IS NULL;
 
@@ -65,8 +65,8 @@ SELECT kafka_partition, kafka_offset FROM demo.landed EXCEPT SELECT kafka_partit
 CREATE VIEW demo.changed AS
 SELECT t.kafka_partition, t.kafka_offset
   FROM public.earthquakes t LEFT JOIN demo.expected e USING (kafka_partition, kafka_offset)
- WHERE (t.id, t.at, t.magnitude, t.place, t.kind, t.felt, t.position)
-       IS DISTINCT FROM (e.id, e.at, e.magnitude, e.place, e.kind, e.felt, e.position)
+ WHERE (t.id, t.at, t.magnitude, t.place, t.kind, t.felt, t.coordinates)
+       IS DISTINCT FROM (e.id, e.at, e.magnitude, e.place, e.kind, e.felt, e.coordinates)
 UNION ALL
 SELECT s.kafka_partition, s.kafka_offset
   FROM sinkd.dead_letters d JOIN demo.sent s ON (d.partition, d.record_offset) = (s.kafka_partition, s.kafka_offset)

@@ -18,6 +18,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -36,7 +37,7 @@ func main() {
 	held, err := run(ctx, os.Getenv("KEEP") != "", os.Stdout)
 	switch {
 	case ctx.Err() != nil:
-		fmt.Println("\nStopped; nothing is left behind.")
+		fmt.Println("\nStopped.")
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "\ndemo:", err)
 	}
@@ -117,32 +118,24 @@ func (d *demo) prepare(ctx context.Context, l *lab.Lab) error {
 	if err := d.conn.QueryRow(ctx, "SHOW server_version").Scan(&version); err != nil {
 		return err
 	}
-	d.step("broker at %s, Postgres %.*s at %s", d.broker.addr, len(version), version, d.postgres.Addr())
+	version, _, _ = strings.Cut(version, " ")
+	d.step("broker at %s, Postgres %s at %s", d.broker.addr, version, d.postgres.Addr())
 	return nil
 }
 
 // show sends the records, kills sinkd on the way, and lets it catch up.
 func (d *demo) show(ctx context.Context, records []record) error {
-	d.step("sending to topic %s, %d partitions; sinkd is started, killed, started ...", topic, partitions)
+	d.step("sending to topic %s, %d partitions, while sinkd is started, killed, started again", topic, partitions)
 	both, sending := errgroup.WithContext(ctx)
 	both.Go(func() error { return d.broker.produce(sending, records, sendingTime) })
-	both.Go(func() error {
-		for i := range kills {
-			k, err := d.killOnce(sending, (i+1)*len(records)/(kills+2))
-			if err != nil {
-				return err
-			}
-			d.killed(i+1, k, d.broker.acknowledged())
-		}
-		return nil
-	})
+	both.Go(func() error { return d.campaign(sending, len(records)/(kills+2)) })
 	if err := both.Wait(); err != nil {
 		return err
 	}
 	if err := d.catchUp(ctx); err != nil {
 		return err
 	}
-	d.step("sinkd run --until-caught-up: exit code 0")
+	d.step("all is sent, and sinkd run --until-caught-up has ended with exit code 0")
 	log, err := d.broker.log(ctx)
 	if err != nil {
 		return err

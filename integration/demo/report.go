@@ -1,15 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // report prints for a person who sees this for the first time.
@@ -40,14 +41,16 @@ func (r *report) data(quakes int, records []record) {
 }
 
 func (r *report) killed(n int, k killing, sent int) {
-	open := "no transaction was open"
+	moment := "between two transactions"
 	switch {
-	case k.open == 1:
-		open = "its open transaction was rolled back"
-	case k.open > 1:
-		open = fmt.Sprintf("its %d open transactions were rolled back", k.open)
+	case k.aborted == 1:
+		moment = "in the middle of a transaction"
+	case k.aborted > 1:
+		moment = fmt.Sprintf("in the middle of %d transactions", k.aborted)
+	case k.committed > 0:
+		moment = "with a COMMIT on its way"
 	}
-	r.step("kill -9 no. %d, pid %d: %s of %s records are rows; %s", n, k.pid, thousands(k.rows), thousands(int64(sent)), open)
+	r.step("kill %d: -9 to pid %d, %s; %s of %s sent are rows", n, k.pid, moment, thousands(k.rows), thousands(int64(sent)))
 }
 
 // thousands groups digits: 1707 is 1,707.
@@ -67,16 +70,53 @@ func (r *report) table(ctx context.Context, conn *pgx.Conn, title, sql string) e
 		return err
 	}
 	r.printf("\n%s\n\n", title)
-	w := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
 	for _, result := range results {
-		var names [][]byte
-		for _, field := range result.FieldDescriptions {
-			names = append(names, []byte(field.Name))
-		}
-		for _, row := range append([][][]byte{names}, result.Rows...) {
-			line := strings.TrimRight("  "+string(bytes.Join(row, []byte("\t"))), "\t")
-			_, _ = fmt.Fprintln(w, line)
+		lines := texts(result)
+		for _, line := range lines {
+			var text strings.Builder
+			for i, cell := range line {
+				width := 0
+				for _, other := range lines {
+					width = max(width, utf8.RuneCountInString(other[i]))
+				}
+				if !isNumber(result.FieldDescriptions[i].DataTypeOID) {
+					width = -width // to the left
+				}
+				fmt.Fprintf(&text, "  %*s", width, cell)
+			}
+			r.printf("%s\n", strings.TrimRight(text.String(), " "))
 		}
 	}
-	return w.Flush()
+	return nil
+}
+
+// texts gives the names of the columns and the cells below them; NULL is a
+// dash.
+func texts(result *pgconn.Result) [][]string {
+	var names []string
+	for _, field := range result.FieldDescriptions {
+		names = append(names, field.Name)
+	}
+	lines := [][]string{names}
+	for _, row := range result.Rows {
+		var line []string
+		for _, cell := range row {
+			if cell == nil {
+				cell = []byte("-")
+			}
+			line = append(line, string(cell))
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// isNumber tells whether the type is one of those whose digits are compared by
+// eye.
+func isNumber(oid uint32) bool {
+	switch oid {
+	case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.NumericOID:
+		return true
+	}
+	return false
 }

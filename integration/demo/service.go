@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/sinkd/sinkd/integration/lab"
 )
@@ -14,7 +15,7 @@ import (
 // columns is SINKD_COLUMNS: columns that have the name of a field (id), or of
 // a coordinate (kafka_partition, kafka_offset), need no entry.
 const columns = "at=properties.time, magnitude=properties.mag, place=properties.place, " +
-	"kind=properties.type, felt=properties.felt, position=geometry.coordinates"
+	"kind=properties.type, felt=properties.felt, coordinates=geometry.coordinates"
 
 // service is the program sinkd and the environment that it is run with.
 type service struct {
@@ -27,7 +28,10 @@ type service struct {
 // buildService builds sinkd as it is in this work tree.
 func buildService(ctx context.Context, l *lab.Lab) (*service, error) {
 	path := filepath.Join(l.Dir(), "sinkd")
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/sinkd/sinkd/cmd/sinkd").CombinedOutput()
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/sinkd/sinkd/cmd/sinkd")
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it removes its temporary files
+	cmd.WaitDelay = 5 * time.Second
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("build sinkd: %w\n%s", err, out)
 	}
@@ -56,7 +60,7 @@ func (s *service) configure(brokers, database string) {
 // the broker hands the partitions to the next process at once, without waiting
 // whether the killed one comes back.
 func forKills() []string {
-	return []string{"SINKD_BATCH_MAX_RECORDS=20", "SINKD_KAFKA_INSTANCE_ID=demo", "SINKD_HTTP_ADDR=off"}
+	return []string{"SINKD_BATCH_MAX_RECORDS=10", "SINKD_KAFKA_INSTANCE_ID=demo", "SINKD_HTTP_ADDR=off"}
 }
 
 // start starts sinkd with the arguments and variables given.
