@@ -19,6 +19,9 @@ type KafkaOptions struct {
 	Properties map[string]string
 	// Heap is the JVM's -Xmx; "" = 640m.
 	Heap string
+	// Quick saves the JVM the work of compiling well: the broker starts with
+	// less of the processor, and in the long run is slower. Not for benchmarks.
+	Quick bool
 }
 
 // Kafka is one Apache Kafka node, broker and controller in one.
@@ -115,11 +118,15 @@ func (k *Kafka) Start() error {
 
 // args gives Java's arguments for a class of Kafka's.
 func (k *Kafka) args(class string, args ...string) []string {
-	return append([]string{
+	all := []string{
 		"-Xmx" + k.opts.Heap, "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Djava.awt.headless=true",
 		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true",
-		"-cp", k.libs, class,
-	}, args...)
+		"-cp", k.libs,
+	}
+	if k.opts.Quick || class != "kafka.Kafka" {
+		all = append(all, "-XX:TieredStopAtLevel=1")
+	}
+	return append(append(all, class), args...)
 }
 
 // await waits until the broker is part of its own cluster.

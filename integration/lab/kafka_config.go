@@ -78,7 +78,7 @@ func (k *Kafka) defaults() map[string]string {
 		"transaction.state.log.num.partitions":             "4",
 		"share.coordinator.state.topic.replication.factor": "1",
 		"share.coordinator.state.topic.min.isr":            "1",
-		"broker.session.timeout.ms":                        "2000", // so long a killed broker is not let in again
+		"broker.session.timeout.ms":                        "6000", // a killed broker is not let in again before
 		"broker.heartbeat.interval.ms":                     "500",
 		"group.initial.rebalance.delay.ms":                 "0",
 		"group.min.session.timeout.ms":                     "1000",

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sinkd/sinkd/integration/lab"
@@ -18,7 +19,7 @@ func TestTopic(t *testing.T) {
 
 func TestKafkaKeepsItsDataThroughKillAndRestart(t *testing.T) {
 	t.Parallel()
-	k, err := lab.StartKafka(lab.KafkaOptions{})
+	k, err := lab.StartKafka(lab.KafkaOptions{Quick: true, Properties: map[string]string{"broker.session.timeout.ms": "2000"}})
 	lab.Require(t, err)
 	topic := lab.Topic(t, k.Addr(), 1)
 	produce(t, k.Addr(), topic)
@@ -91,4 +92,49 @@ func newClient(t *testing.T, addr string, opts ...kgo.Opt) *kgo.Client {
 	}
 	t.Cleanup(client.Close)
 	return client
+}
+
+// TestHousekeepingIsQuick shows the topic settings by which records expire,
+// and are compacted away, while a test waits.
+func TestHousekeepingIsQuick(t *testing.T) {
+	t.Parallel()
+	addr := lab.SharedKafka(t).Addr()
+	client := newClient(t, addr)
+	admin := kadm.NewClient(client)
+
+	expired := lab.Topic(t, addr, 1, "retention.ms=100", "segment.ms=100", "file.delete.delay.ms=0")
+	produce(t, addr, expired)
+	begin := time.Now()
+	for start := int64(0); start == 0; time.Sleep(20 * time.Millisecond) {
+		starts, err := admin.ListStartOffsets(t.Context(), expired)
+		must(t, err)
+		at, _ := starts.Lookup(expired, 0)
+		start = at.Offset
+	}
+	t.Logf("expired within %s", time.Since(begin))
+
+	compacted := lab.Topic(t, addr, 1, "cleanup.policy=compact", "segment.ms=100",
+		"min.cleanable.dirty.ratio=0.001", "max.compaction.lag.ms=100")
+	for range 10 {
+		record := &kgo.Record{Topic: compacted, Key: []byte("key"), Value: []byte("value")}
+		must(t, client.ProduceSync(t.Context(), record).FirstErr())
+		time.Sleep(30 * time.Millisecond) // a segment is closed by the first record after its time
+	}
+	begin = time.Now()
+	for first := int64(0); first == 0; {
+		first = firstOffset(t, addr, compacted)
+	}
+	t.Logf("compacted within %s", time.Since(begin))
+}
+
+func firstOffset(t *testing.T, addr, topic string) int64 {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumeTopics(topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	must(t, err)
+	defer client.Close()
+	for r := range client.PollFetches(t.Context()).RecordsAll() {
+		return r.Offset
+	}
+	return 0
 }

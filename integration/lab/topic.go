@@ -14,7 +14,7 @@ import (
 // A test that stops its broker starts one for itself.
 func SharedKafka(t testing.TB) *Kafka {
 	t.Helper()
-	return theShared(t).kafka.get(t, func() (*Kafka, error) { return StartKafka(KafkaOptions{}) })
+	return theShared(t).kafka.get(t, func() (*Kafka, error) { return StartKafka(KafkaOptions{Quick: true}) })
 }
 
 // Topic makes a topic with a name of its own for one test, which is deleted at
