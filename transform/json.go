@@ -58,9 +58,9 @@ func (d *jsonDecoder) value(n *node, i, depth int) (int, mark, fault) {
 	}
 	n.seen = d.record
 	start := i
-	v, i, m, f := d.scan(n, i, depth)
-	if f == fine && n.branches() && v.Kind != Object {
-		if v.Kind == Null && n != d.root {
+	kind, i, m, f := d.scan(n, i, depth)
+	if f == fine && n.branches() && kind != Object {
+		if kind == Null && n != d.root {
 			d.nullify(n)
 		} else {
 			i, f = start, notObject
@@ -72,62 +72,82 @@ func (d *jsonDecoder) value(n *node, i, depth int) (int, mark, fault) {
 		}
 		return i, 0, f
 	}
-	if v.Kind == String && unavailable(v.Bytes, n.bytea) {
-		return i, m, fine
-	}
-	if n.cell >= 0 {
-		if m&hasEscape != 0 && v.Kind == String {
-			v.Bytes = d.unescaped(v.Bytes)
-		}
-		d.dst[n.cell] = v
-	}
-	if n.text >= 0 {
-		// A value that is null as a whole stays JSON: SQL's NULL is a tombstone.
-		if v.Kind != Null || n == d.root {
-			v = Value{Kind: JSON, Num: uint64(m), Bytes: d.src[start:i]}
-		}
-		d.dst[n.text] = v
-	}
+	d.store(n, kind, d.src[start:i], m)
 	return i, m, fine
 }
 
-// scan reads the value that begins at i. A string is given as it stands,
-// without its quotes.
-func (d *jsonDecoder) scan(n *node, i, depth int) (v Value, end int, m mark, f fault) {
+// store fills the field's cells from its JSON text.
+func (d *jsonDecoder) store(n *node, kind Kind, text []byte, m mark) {
+	if n.text >= 0 {
+		d.storeText(n, kind, text, m)
+	}
+	if n.cell < 0 {
+		return
+	}
+	v := &d.dst[n.cell]
+	switch kind {
+	case String:
+		if text = text[1 : len(text)-1]; unavailable(text, n.bytea) {
+			return
+		}
+		if m&hasEscape != 0 {
+			text = d.unescaped(text)
+		}
+	case Bool:
+		v.Kind = Bool
+		if text[0] == 't' {
+			v.Num = 1
+		}
+		return
+	}
+	v.Kind, v.Num, v.Bytes = kind, uint64(m), text
+}
+
+// storeText fills the cell that takes the field as JSON text.
+func (d *jsonDecoder) storeText(n *node, kind Kind, text []byte, m mark) {
+	v := &d.dst[n.text]
+	switch {
+	case kind == Null && n != d.root:
+		// A value that is null as a whole stays JSON: SQL's NULL is a tombstone.
+		v.Kind = Null
+	case kind == String && unavailable(text[1:len(text)-1], false):
+	default:
+		v.Kind, v.Num, v.Bytes = JSON, uint64(m), text
+	}
+}
+
+// scan goes over the value that begins at i, and tells its kind.
+func (d *jsonDecoder) scan(n *node, i, depth int) (kind Kind, end int, m mark, f fault) {
 	src := d.src
 	if i >= len(src) {
-		return v, i, 0, cutShort
+		return Absent, i, 0, cutShort
 	}
 	switch c := src[i]; {
 	case c == '"':
-		if end, m, f = scanString(src, i+1); f != fine {
-			return v, end, 0, f
+		if end, m, f = scanString(src, i+1); f == fine {
+			end++
 		}
-		return Value{Kind: String, Num: uint64(m), Bytes: src[i+1 : end]}, end + 1, m, fine
+		return String, end, m, f
 	case c == '-' || c-'0' <= 9:
 		end, m, f = scanNumber(src, i)
-		return Value{Kind: Number, Bytes: src[i:end]}, end, m, f
+		return Number, end, m, f
 	case c == '{':
 		if n.branches() {
 			end, m, f = d.object(n, i+1, depth+1)
 		} else {
 			end, m, f = skipObject(src, i+1, depth+1)
 		}
-		return Value{Kind: Object, Num: uint64(m), Bytes: src[i:end]}, end, m, f
+		return Object, end, m, f
 	case c == '[':
 		end, m, f = skipArray(src, i+1, depth+1)
-		return Value{Kind: Array, Num: uint64(m), Bytes: src[i:end]}, end, m, f
+		return Array, end, m, f
+	case c == 'n':
+		kind = Null
+	default:
+		kind = Bool
 	}
 	end, f = scanLiteral(src, i)
-	switch src[i] {
-	case 't':
-		v = Value{Kind: Bool, Num: 1}
-	case 'f':
-		v = Value{Kind: Bool}
-	case 'n':
-		v = Value{Kind: Null}
-	}
-	return v, end, 0, f
+	return kind, end, 0, f
 }
 
 // object reads the members of the field n, behind the opening brace.

@@ -54,6 +54,9 @@ func (e *numericEncoder) append(dst []byte, v *Value) ([]byte, error) {
 		var text [20]byte
 		return e.parse(dst, v, strconv.AppendInt(text[:0], n, 10))
 	case Number:
+		if out, ok := e.short(dst, v.Bytes); ok {
+			return out, nil
+		}
 		return e.parse(dst, v, v.Bytes)
 	case String, Bytes:
 		return e.text(dst, v)
@@ -76,6 +79,51 @@ func (e *numericEncoder) text(dst []byte, v *Value) ([]byte, error) {
 		return appendNumericHeader(dst, 0, 0, numericInfinity, 0), nil
 	}
 	return appendNumericHeader(dst, 0, 0, numericNegInfinity, 0), nil
+}
+
+// short encodes a number of few digits without exponent, the form that nearly
+// all numbers have, by arithmetic.
+func (e *numericEncoder) short(dst, text []byte) ([]byte, bool) {
+	const most = 15 // with up to three more to fill a group, this fits a uint64
+	b, sign := text, numericPositive
+	if len(b) > 0 && b[0] == '-' {
+		b, sign = b[1:], numericNegative
+	}
+	if len(b) > most+1 || e.limited {
+		return dst, false
+	}
+	var n uint64
+	scale := 0
+	for i, c := range b {
+		if c == '.' && scale == 0 {
+			scale = len(b) - 1 - i
+			continue
+		}
+		if c -= '0'; c > 9 {
+			return dst, false
+		}
+		n = n*10 + uint64(c)
+	}
+	if n == 0 {
+		return appendNumericHeader(dst, 0, 0, numericPositive, scale), true
+	}
+	fraction := (scale + 3) / 4
+	n *= [4]uint64{1, 1000, 100, 10}[scale&3]
+	var groups [5]uint16
+	first := len(groups)
+	for ; n > 0; n /= 10_000 {
+		first--
+		groups[first] = uint16(n % 10_000)
+	}
+	last := len(groups)
+	for groups[last-1] == 0 {
+		last--
+	}
+	dst = appendNumericHeader(dst, last-first, len(groups)-first-fraction-1, sign, scale)
+	for _, group := range groups[first:last] {
+		dst = binary.BigEndian.AppendUint16(dst, group)
+	}
+	return dst, true
 }
 
 func (e *numericEncoder) parse(dst []byte, v *Value, text []byte) ([]byte, error) {
