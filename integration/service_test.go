@@ -165,14 +165,27 @@ func (s *service) ready(within time.Duration) {
 // fragments.
 func (s *service) metric(name string, fragments ...string) float64 {
 	s.t.Helper()
-	resp, err := http.Get("http://" + s.addr + "/metrics")
+	sum, err := s.tryMetric(s.t.Context(), name, fragments...)
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	return sum
+}
+
+// tryMetric is metric for goroutines other than the test's.
+func (s *service) tryMetric(ctx context.Context, name string, fragments ...string) (float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.addr+"/metrics", nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
 	}
 	defer resp.Body.Close()
 	var buf bytes.Buffer
 	if _, err := buf.ReadFrom(resp.Body); err != nil {
-		s.t.Fatal(err)
+		return 0, err
 	}
 	var sum float64
 lines:
@@ -187,11 +200,11 @@ lines:
 		}
 		var v float64
 		if _, err := fmt.Sscan(line[strings.LastIndex(line, " ")+1:], &v); err != nil {
-			s.t.Fatal(err)
+			return 0, err
 		}
 		sum += v
 	}
-	return sum
+	return sum, nil
 }
 
 // status gives /api/status decoded.

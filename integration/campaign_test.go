@@ -1,0 +1,176 @@
+package integration_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sinkd/sinkd/integration/lab"
+)
+
+// What the kill campaign can be told:
+//
+//	go test ./integration -run TestKillCampaign -cycles 300 -seed 7
+var (
+	campaignCycles = flag.Int("cycles", 60, "cycles of the kill campaign")
+	campaignSeed   = flag.Uint64("seed", 0, "seed of the kill campaign, 0 = a new one; one that was printed replays its faults")
+	campaignBroker = flag.String("broker", "kfake", "broker of the kill campaign: kfake or kafka")
+)
+
+// campaignPartitions is shared by two replicas, with two lanes each.
+const campaignPartitions = 6
+
+// TestKillCampaign runs two replicas of one pipeline under load, each behind a
+// proxy of its own, and strikes each of them again and again, as the seed says.
+// What hits the one overlaps with what hits the other. In the end every record
+// is there exactly once, by coordinates and content.
+func TestKillCampaign(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the kill campaign takes minutes")
+	}
+	t.Parallel()
+	seed := *campaignSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("campaign: %d cycles, seed %d; replay it by -run TestKillCampaign -cycles %d -seed %d",
+		*campaignCycles, seed, *campaignCycles, seed)
+	w := newWorldAt(t, campaignAddr(t), lab.Database(t), campaignPartitions)
+	plans := plan(seed, *campaignCycles, 2)
+	victims := make([]*victim, len(plans))
+	for i := range victims {
+		victims[i] = newVictim(w, fmt.Sprintf("replica %d", i+1), plans[i])
+		victims[i].s.ready(60 * time.Second)
+	}
+	load := w.feed(40, campaignPartitions)
+	group, ctx := errgroup.WithContext(t.Context())
+	for _, v := range victims {
+		group.Go(func() error { return v.suffer(ctx) })
+	}
+	err := group.Wait()
+	load.end()
+	for _, v := range victims {
+		v.tell()
+	}
+	try(t, err)
+	eventually(t, 2*time.Minute, "not all of it has landed", w.behind)
+	for _, v := range victims {
+		if code := v.s.term(60 * time.Second); code != 0 {
+			t.Errorf("%s: exit code %d after SIGTERM", v.name, code)
+		}
+	}
+	w.exact()
+	w.whole()
+	w.everyFaultStruck(victims)
+	t.Logf("campaign: %d records, %d of them bad, in %s", len(w.sent)+len(w.bad), len(w.bad),
+		query[string](w, `SELECT format('%s ranges of %s batches, committed by %s processes',
+			count(*), count(DISTINCT batch_id), count(DISTINCT writer)) FROM sinkd.batches`)[0])
+}
+
+func campaignAddr(t *testing.T) string {
+	if *campaignBroker == "kafka" {
+		return lab.SharedKafka(t).Addr()
+	}
+	k, err := lab.StartKfake(lab.KfakeOptions{})
+	lab.Require(t, err)
+	return k.Addr()
+}
+
+// whole checks that the ledger begins at the beginning and counts all that was
+// produced, and that nothing needed a person.
+func (w *world) whole() {
+	w.t.Helper()
+	got := query[string](w, `SELECT format('first offsets %s, %s rows, %s dead, %s incidents',
+		array(SELECT DISTINCT min(from_offset) FROM sinkd.batches GROUP BY topic, partition),
+		sum(rows), sum(dead), (SELECT count(*) FROM sinkd.incidents)) FROM sinkd.batches`)[0]
+	if want := fmt.Sprintf("first offsets {0}, %d rows, %d dead, 0 incidents", len(w.sent), len(w.bad)); got != want {
+		w.t.Errorf("ledger: %s; want %s", got, want)
+	}
+}
+
+// everyFaultStruck fails where a kind of fault was planned and never struck: a
+// campaign that hits nothing proves nothing.
+func (w *world) everyFaultStruck(victims []*victim) {
+	w.t.Helper()
+	planned, struck := make(map[string]int), make(map[string]int)
+	for _, v := range victims {
+		for _, s := range v.plan {
+			planned[s.kind]++
+		}
+		for kind, n := range v.struck {
+			struck[kind] += n
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(planned)) {
+		w.t.Logf("campaign: %s struck %d times of %d", kind, struck[kind], planned[kind])
+		if struck[kind] == 0 {
+			w.t.Errorf("%s never struck", kind)
+		}
+	}
+}
+
+// strike is the fault of one cycle. Everything about it comes from the seed.
+type strike struct {
+	kind string
+	// lull is how long the replica works before, hold how long it lasts.
+	lull, hold time.Duration
+	// bytes of a COPY come before it; nth session is hit.
+	bytes int64
+	nth   int
+}
+
+// plan draws the cycles of each replica from the seed. All kinds come about
+// equally often, in random order.
+func plan(seed uint64, cycles, replicas int) [][]strike {
+	random := rand.New(rand.NewPCG(seed, 0))
+	var drawn []string
+	for len(drawn) < cycles {
+		for _, i := range random.Perm(len(kinds)) {
+			drawn = append(drawn, kinds[i].name)
+		}
+	}
+	drawn = drawn[:cycles]
+	random.Shuffle(cycles, func(i, j int) { drawn[i], drawn[j] = drawn[j], drawn[i] })
+	plans := make([][]strike, replicas)
+	for i, kind := range drawn {
+		long := time.Duration(0)
+		if random.IntN(4) == 0 { // beyond the session timeout
+			long = 5 * time.Second
+		}
+		plans[i%replicas] = append(plans[i%replicas], strike{
+			kind:  kind,
+			lull:  time.Duration(random.IntN(400)) * time.Millisecond,
+			hold:  long + time.Duration(100+random.IntN(2000))*time.Millisecond,
+			bytes: int64(random.IntN(500)),
+			nth:   random.IntN(100),
+		})
+	}
+	return plans
+}
+
+// kinds are the faults. Each tells whether it struck.
+var kinds = []struct {
+	name string
+	do   func(*victim, context.Context, strike) (bool, error)
+}{
+	{"kill -9", (*victim).kill},
+	{"kill -9 in a stalled COPY", (*victim).zombie},
+	{"SIGSTOP", (*victim).stop},
+	{"SIGTERM", (*victim).terminate},
+	{"cut before COMMIT", (*victim).cutBeforeCommit},
+	{"cut after COMMIT", (*victim).cutAfterCommit},
+	{"cut in COPY", (*victim).cutInCopy},
+	{"stall in COPY", (*victim).stallInCopy},
+	{"stall before COMMIT", (*victim).stallBeforeCommit},
+	{"stall after COMMIT", (*victim).stallAfterCommit},
+	{"database away", (*victim).refuse},
+	{"network lost", (*victim).freeze},
+	{"backend terminated", (*victim).endBackend},
+}
