@@ -158,6 +158,8 @@ func (c *claimer) judge(ctx context.Context, w *wish, cl *sinkd.Claim, s sight) 
 		c.expired(ctx, w, cl, s.start)
 	case cl.Next > s.high:
 		c.beyond(ctx, w, cl, s)
+	case c.flow.renew(ctx, cl.Topic):
+		c.later(w)
 	default:
 		c.deliver(w, &claimed{claim: cl, topicID: s.now.ID, end: s.stable})
 	}

@@ -27,6 +27,7 @@ type Flow struct {
 	claimer  *claimer
 	poller   *poller
 	courtesy courtesy
+	renewals *renewals
 	caught   *caughtUp
 	health   *health
 
@@ -72,6 +73,7 @@ func New(cfg Config) (*Flow, error) {
 		return nil, err
 	}
 	f.health = newHealth(f)
+	f.renewals = newRenewals()
 	f.claimer = newClaimer(f)
 	f.poller = newPoller(f)
 	f.caught = newCaughtUp(f)

@@ -256,18 +256,23 @@ func (p *poller) failed(ctx context.Context, at sinkd.Partition, err error) {
 	if q == nil {
 		return
 	}
-	kind := sinkd.FetchFailed
 	var lost *kgo.ErrDataLoss
-	if errors.As(err, &lost) || errors.Is(err, kerr.OffsetOutOfRange) {
-		kind = sinkd.DataLost
-	}
-	if kind == sinkd.DataLost && !errors.As(err, &lost) {
+	switch {
+	case errors.As(err, &lost):
+		p.flow.stop(ctx, q, sinkd.DataLost, err.Error())
+	case errors.Is(err, kerr.OffsetOutOfRange):
 		// The log start may have passed the position, or a listing says so: the
 		// check of a new claim tells which, and skips where that is wanted.
 		p.flow.fenced([]*sinkd.Claim{q.claim})
-		return
+	case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InconsistentTopicID),
+		errors.Is(err, kerr.UnknownTopicOrPartition):
+		// The topic was deleted, and maybe made anew: the check of a new claim
+		// tells which.
+		p.flow.renewals.refuse(at.Topic)
+		p.flow.fenced([]*sinkd.Claim{q.claim})
+	default:
+		p.flow.stop(ctx, q, sinkd.FetchFailed, err.Error())
 	}
-	p.flow.stop(ctx, q, kind, err.Error())
 }
 
 func single(p sinkd.Partition) map[string][]int32 {
