@@ -71,16 +71,26 @@ func newWorldAt(t testing.TB, brokers, url string, partitions int) *world {
 		t: t, brokers: brokers, url: url, topic: lab.Topic(t, brokers, partitions),
 		sent: make(map[place]int64), bad: make(map[place]bool),
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.DefaultProduceTopic(w.topic),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
+	w.connect()
+	t.Cleanup(func() { w.client.Close() })
 	t.Cleanup(w.disconnect)
-	w.client = client
 	w.exec(eventsTable)
 	return w
+}
+
+// connect makes the producer, a new one where the topic is no longer what it
+// was.
+func (w *world) connect() {
+	w.t.Helper()
+	if w.client != nil {
+		w.client.Close()
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.brokers), kgo.DefaultProduceTopic(w.topic),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.client = client
 }
 
 // env is the configuration of a sinkd that reads this world.
