@@ -48,6 +48,7 @@ func TestScripts(t *testing.T) {
 
 // world gives a script what it works with.
 func world(t *testing.T, e *testscript.Env) error {
+	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, "orders"), kfake.SeedTopics(1, "clicks"),
 		kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-256", "ann", "right"), kfake.Superuser("PLAIN", "ann", "right"))
 	if err != nil {
@@ -59,7 +60,8 @@ func world(t *testing.T, e *testscript.Env) error {
 		return err
 	}
 	e.Defer(open.Close)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -144,4 +146,3 @@ func answers(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 }
-

@@ -1,0 +1,54 @@
+# The tools are built from the module proxy into bin/, at these versions.
+GOLANGCI_LINT := v2.15.0
+GOVULNCHECK   := v1.8.0
+
+.DEFAULT_GOAL := help
+.PHONY: help build test lint fmt generate demo bench chaos matrix ci need
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
+
+build: ## build bin/sinkd
+	CGO_ENABLED=0 go build -trimpath -o bin/sinkd ./cmd/sinkd
+
+test: need ## run all tests, with the race detector, on a real broker and real databases
+	go test -race -timeout 20m ./...
+	SINKD_LAB_POSTGRES=18 go test -race -timeout 10m ./migrations ./store
+
+lint: bin/golangci-lint-$(GOLANGCI_LINT) bin/govulncheck-$(GOVULNCHECK) ## check form, imports and known vulnerabilities
+	go vet ./...
+	bin/golangci-lint-$(GOLANGCI_LINT) run
+	bin/golangci-lint-$(GOLANGCI_LINT) fmt --diff
+	@# 3 = found something; anything else that is not 0 is no access to the list.
+	bin/govulncheck-$(GOVULNCHECK) ./cmd/... || { test $$? -ne 3 && echo "govulncheck could not run: known vulnerabilities were NOT checked" >&2; }
+
+fmt: bin/golangci-lint-$(GOLANGCI_LINT) ## format the code
+	bin/golangci-lint-$(GOLANGCI_LINT) fmt
+
+generate: ## write what is made from the code: the README's table of variables
+	go test ./cmd/sinkd/config -run TestREADME -update
+
+demo: ## move real data while sinkd is killed, and count; KEEP=1 leaves it running
+	go run ./integration/demo
+
+bench: need ## measure sinkd against psql's copy
+	go run ./integration/bench
+
+chaos: need ## run the long kill campaign
+	SINKD_CHAOS_CYCLES=300 go test -race -timeout 3h -count 1 -v -run TestKillCampaign ./integration
+
+matrix: need ## run the database tests on PostgreSQL 14 to 18
+	for version in 14 15 16 17 18; do SINKD_LAB_POSTGRES=$$version go test -race -timeout 30m -count 1 ./migrations ./store ./integration || exit 1; done
+
+ci: need build lint test demo ## do what .ci/run does
+
+need:
+	@.ci/need
+
+bin/golangci-lint-$(GOLANGCI_LINT):
+	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
+	mv bin/golangci-lint $@
+
+bin/govulncheck-$(GOVULNCHECK):
+	GOBIN=$(CURDIR)/bin go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK)
+	mv bin/govulncheck $@
