@@ -51,29 +51,64 @@ func (d *jsonDecoder) refuse(i int, f fault) error {
 }
 
 // value reads the field n, whose value begins at i.
-func (d *jsonDecoder) value(n *node, i, depth int) (int, mark, fault) {
-	if n.seen == d.record {
-		d.culprit = n
-		return i, 0, givenTwice
+func (d *jsonDecoder) value(n *node, i, depth int) (end int, m mark, f fault) {
+	src := d.src
+	switch {
+	case n.seen == d.record:
+		f = givenTwice
+	case i >= len(src):
+		f = cutShort
+	}
+	if f != fine {
+		return d.blame(n, i, f)
 	}
 	n.seen = d.record
-	start := i
-	kind, i, m, f := d.scan(n, i, depth)
-	if f == fine && n.branches() && kind != Object {
-		if kind == Null && n != d.root {
-			d.nullify(n)
+	kind := Absent
+	switch c := src[i]; {
+	case c == '"':
+		if end, m, f = scanString(src, i+1); f == fine {
+			end++
+		}
+		kind = String
+	case c == '-' || c-'0' <= 9:
+		end, m, f = scanNumber(src, i)
+		kind = Number
+	case c == '{':
+		if n.names != nil {
+			end, m, f = d.object(n, i+1, depth+1)
 		} else {
-			i, f = start, notObject
+			end, m, f = skipObject(src, i+1, depth+1)
+		}
+		kind = Object
+	case c == '[':
+		end, m, f = skipArray(src, i+1, depth+1)
+		kind = Array
+	default:
+		end, f = scanLiteral(src, i)
+		kind = Bool
+		if c == 'n' {
+			kind = Null
 		}
 	}
 	if f != fine {
-		if d.culprit == nil {
-			d.culprit = n
-		}
-		return i, 0, f
+		return d.blame(n, end, f)
 	}
-	d.store(n, kind, d.src[start:i], m)
-	return i, m, fine
+	if n.names != nil && kind != Object {
+		if kind != Null || n == d.root {
+			return d.blame(n, i, notObject)
+		}
+		d.nullify(n)
+	}
+	d.store(n, kind, src[i:end], m)
+	return end, m, fine
+}
+
+// blame remembers the innermost field in which the fault at i was met.
+func (d *jsonDecoder) blame(n *node, i int, f fault) (int, mark, fault) {
+	if d.culprit == nil {
+		d.culprit = n
+	}
+	return i, 0, f
 }
 
 // store fills the field's cells from its JSON text.
@@ -116,40 +151,6 @@ func (d *jsonDecoder) storeText(n *node, kind Kind, text []byte, m mark) {
 	}
 }
 
-// scan goes over the value that begins at i, and tells its kind.
-func (d *jsonDecoder) scan(n *node, i, depth int) (kind Kind, end int, m mark, f fault) {
-	src := d.src
-	if i >= len(src) {
-		return Absent, i, 0, cutShort
-	}
-	switch c := src[i]; {
-	case c == '"':
-		if end, m, f = scanString(src, i+1); f == fine {
-			end++
-		}
-		return String, end, m, f
-	case c == '-' || c-'0' <= 9:
-		end, m, f = scanNumber(src, i)
-		return Number, end, m, f
-	case c == '{':
-		if n.branches() {
-			end, m, f = d.object(n, i+1, depth+1)
-		} else {
-			end, m, f = skipObject(src, i+1, depth+1)
-		}
-		return Object, end, m, f
-	case c == '[':
-		end, m, f = skipArray(src, i+1, depth+1)
-		return Array, end, m, f
-	case c == 'n':
-		kind = Null
-	default:
-		kind = Bool
-	}
-	end, f = scanLiteral(src, i)
-	return kind, end, 0, f
-}
-
 // object reads the members of the field n, behind the opening brace.
 func (d *jsonDecoder) object(n *node, i, depth int) (int, mark, fault) {
 	if depth > maxDepth {
@@ -171,12 +172,13 @@ func (d *jsonDecoder) object(n *node, i, depth int) (int, mark, fault) {
 		if src[i] != '"' {
 			return i, 0, unexpected
 		}
-		if child, i, m, f = d.key(n, &last, i+1); f != fine {
+		if next := n.entries[last].next; n.entries[next].at(src, i+1) {
+			last, child = next, n.entries[next].child
+			i = space(src, i+1+len(n.entries[next].quoted))
+		} else if child, i, m, f = d.find(n, &last, i+1); f != fine {
 			return i, 0, f
-		}
-		seen |= m
-		if i, f = colon(src, i); f != fine {
-			return i, 0, f
+		} else {
+			seen |= m
 		}
 		if child == nil {
 			i, m, f = skip(src, i, depth)
@@ -187,6 +189,10 @@ func (d *jsonDecoder) object(n *node, i, depth int) (int, mark, fault) {
 			return i, 0, f
 		}
 		seen |= m
+		if i+1 < len(src) && src[i] == ',' && src[i+1] == '"' {
+			i++
+			continue
+		}
 		more := false
 		if i, more, f = separator(src, i, '}'); !more {
 			return i, seen, f
@@ -239,41 +245,32 @@ func (d *jsonDecoder) unescaped(src []byte) []byte {
 	return d.memory[start:]
 }
 
-// key finds the field whose name begins at i, behind the opening quote, and
-// gives the index behind the closing one. It moves last on to the field's
-// entry. The field is nil where nothing maps it.
-func (d *jsonDecoder) key(n *node, last *int, i int) (*node, int, mark, fault) {
-	next := n.entries[*last].next
-	e := &n.entries[next]
-	if rest := d.src[i:]; len(rest) >= len(e.quoted) && string(rest[:len(e.quoted)]) == e.quoted {
-		*last = next
-		return e.child, i + len(e.quoted), 0, fine
-	}
-	return d.findKey(n, last, i)
-}
-
-// findKey is key where the name is not the one that was expected.
-func (d *jsonDecoder) findKey(n *node, last *int, i int) (*node, int, mark, fault) {
+// find finds the field whose name begins at i, behind the opening quote, where
+// it is not the one that was expected. It gives the index of its value, and
+// moves last on to its entry. The field is nil where nothing maps it.
+func (d *jsonDecoder) find(n *node, last *int, i int) (*node, int, mark, fault) {
 	end, m, f := scanString(d.src, i)
 	if f != fine {
-		return nil, end, m, f
+		return nil, end, 0, f
 	}
 	name := d.src[i:end]
+	if i, f = colon(d.src, end+1); f != fine {
+		return nil, i, 0, f
+	}
 	if m&hasEscape != 0 {
-		at, ok := n.names[string(d.unescaped(name))]
-		if !ok {
-			return nil, end + 1, m, fine
+		if at, ok := n.names[string(d.unescaped(name))]; ok {
+			return n.entries[at].child, i, m, fine
 		}
-		return n.entries[at].child, end + 1, m, fine
+		return nil, i, m, fine
 	}
 	at, ok := n.names[string(name)]
 	if !ok {
 		if len(n.entries) >= maxEntries || len(name) > maxName {
-			return nil, end + 1, m, fine
+			return nil, i, m, fine
 		}
 		at = n.learn(string(name), nil)
 	}
 	n.entries[*last].next = at
 	*last = at
-	return n.entries[at].child, end + 1, m, fine
+	return n.entries[at].child, i, m, fine
 }

@@ -55,17 +55,17 @@ func plainMoment(b []byte) (m moment, ok bool) {
 		return m, true
 	}
 	fraction := b[20 : len(b)-1]
-	if b[19] != '.' || len(fraction) > 9 {
+	if b[19] != '.' || len(fraction) > 6 {
 		return m, false
 	}
-	unit := int64(microsOfSecond)
+	var micros int64
 	for _, c := range fraction {
 		if c -= '0'; c > 9 {
 			return m, false
 		}
-		unit /= 10
-		m.micros += int64(c) * unit
+		micros = micros*10 + int64(c)
 	}
+	m.micros += micros * [...]int64{1e6, 1e5, 1e4, 1e3, 1e2, 1e1, 1e0}[len(fraction)]
 	return m, true
 }
 

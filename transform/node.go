@@ -1,5 +1,7 @@
 package transform
 
+import "encoding/binary"
+
 const (
 	// maxEntries bounds how many names a node learns; data may have endlessly
 	// many. Names that were not learned are only slower.
@@ -32,12 +34,40 @@ type node struct {
 
 // entry is a name that an object is known to have.
 type entry struct {
-	// quoted is the name with its closing quote, as it stands in the text.
+	// quoted is the name with its closing quote and the colon, as they usually
+	// stand in the text.
 	quoted string
+	// low and high are the first 16 bytes of quoted, with masks for those that
+	// it has: comparing words is faster than comparing strings.
+	low, lowMask, high, highMask uint64
 	// child is the mapped field, nil if nothing maps the name.
 	child *node
 	// next is the entry that followed the last time.
 	next int
+}
+
+func newEntry(name string, child *node) entry {
+	e := entry{quoted: name + `":`, child: child}
+	var text, mask [16]byte
+	for i := range copy(text[:], e.quoted) {
+		mask[i] = 0xff
+	}
+	e.low, e.high = binary.LittleEndian.Uint64(text[:]), binary.LittleEndian.Uint64(text[8:])
+	e.lowMask, e.highMask = binary.LittleEndian.Uint64(mask[:]), binary.LittleEndian.Uint64(mask[8:])
+	return e
+}
+
+// at tells whether the name stands at i.
+func (e *entry) at(src []byte, i int) bool {
+	if len(src)-i < 16 || len(e.quoted) > 16 {
+		return e.slowAt(src[i:])
+	}
+	low, high := binary.LittleEndian.Uint64(src[i:]), binary.LittleEndian.Uint64(src[i+8:])
+	return (low^e.low)&e.lowMask|(high^e.high)&e.highMask == 0
+}
+
+func (e *entry) slowAt(rest []byte) bool {
+	return len(rest) >= len(e.quoted) && string(rest[:len(e.quoted)]) == e.quoted
 }
 
 // first is the entry that stands for the beginning of an object. It has the
@@ -53,7 +83,7 @@ func newNode(path string) *node {
 func (n *node) step(name string) *node {
 	if n.names == nil {
 		n.names = map[string]int{"": first}
-		n.entries = []entry{{quoted: `"`}}
+		n.entries = []entry{newEntry("", nil)}
 	}
 	if at, ok := n.names[name]; ok {
 		return n.entries[at].child
@@ -73,7 +103,7 @@ func (n *node) branches() bool { return n.names != nil }
 // learn adds a name and gives its entry.
 func (n *node) learn(name string, child *node) int {
 	at := len(n.entries)
-	n.entries = append(n.entries, entry{quoted: name + `"`, child: child})
+	n.entries = append(n.entries, newEntry(name, child))
 	n.names[name] = at
 	return at
 }
