@@ -59,7 +59,7 @@ func (r *runCommand) Run(p *program) error {
 // run is the whole life of a service: it waits for the database, brings the
 // bookkeeping up to date, and moves records until drain or abort is done.
 func (s *service) run(drain, abort context.Context) error {
-	s.log.Info("starting", slog.String("version", readBuild().version), slog.String("writer", s.writer),
+	s.log.Info("starting", slog.String("version", s.build.version), slog.String("writer", s.writer),
 		slog.String("guarantee", s.guarantee), slog.Any("limits", s.limits))
 	if err := s.prepare(drain); err != nil {
 		if drain.Err() != nil {

@@ -21,6 +21,7 @@ import (
 // service is one process of a pipeline, with all that it is made of.
 type service struct {
 	cfg       *config.Config
+	build     build
 	log       *slog.Logger
 	writer    string
 	guarantee string
@@ -35,12 +36,11 @@ type service struct {
 
 // newService wires a service. Nothing is connected yet.
 func newService(c *config.Config, log *slog.Logger, r *runCommand) (*service, error) {
-	s := &service{cfg: c, log: log, writer: newWriter()}
+	s := &service{cfg: c, build: readBuild(), log: log, writer: newWriter()}
 	s.guarantee, s.limits = guarantee(c)
 	s.wait("starting", "PostgreSQL is being asked")
-	b := readBuild()
 	s.registry = web.Registry(c.Pipeline, web.Info{
-		Version: b.version, Revision: b.revision,
+		Version: s.build.version, Revision: s.build.revision,
 		Delivery: c.Delivery, Mode: string(c.Routes[0].Mode), Isolation: c.KafkaIsolation,
 	}, s.status)
 	s.incidents = newIncidentGauge(s.registry, c.Pipeline)
@@ -125,7 +125,7 @@ func (s *service) wait(phase, reason string) {
 // status is what the service shows of itself.
 func (s *service) status() web.Status {
 	st := web.Status{
-		Pipeline: s.cfg.Pipeline, Version: readBuild().version, Writer: s.writer,
+		Pipeline: s.cfg.Pipeline, Version: s.build.version, Writer: s.writer,
 		Guarantee: s.guarantee, Limits: s.limits,
 	}
 	if waiting := s.waiting.Load(); waiting != nil {

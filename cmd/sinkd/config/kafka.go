@@ -10,11 +10,8 @@ import (
 // tls gives how to talk to the brokers, nil for plain text.
 func (c *Config) tls(p *Problems) *tls.Config {
 	on := c.KafkaTLS
-	for name, value := range map[string]string{
-		"SINKD_KAFKA_TLS_CA": c.KafkaTLSCA, "SINKD_KAFKA_TLS_CERT": c.KafkaTLSCert,
-		"SINKD_KAFKA_TLS_KEY": c.KafkaTLSKey, "SINKD_KAFKA_TLS_SERVER_NAME": c.KafkaTLSServerName,
-	} {
-		if value == "" {
+	for _, name := range []string{"SINKD_KAFKA_TLS_CA", "SINKD_KAFKA_TLS_CERT", "SINKD_KAFKA_TLS_KEY", "SINKD_KAFKA_TLS_SERVER_NAME"} {
+		if !c.Set(name) {
 			continue
 		}
 		if c.Set("SINKD_KAFKA_TLS") && !c.KafkaTLS && !p.about("SINKD_KAFKA_TLS") {

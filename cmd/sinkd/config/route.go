@@ -21,6 +21,9 @@ func (c *Config) routes(p *Problems) []*sinkd.Route {
 		}
 	}
 	routes := c.written(p)
+	if len(routes) == 0 && !p.about("SINKD_ROUTES") {
+		p.add("SINKD_ROUTES", "write one like orders -> sales.orders", "holds no route")
+	}
 	if x, y, table := collide(routes); table != "" {
 		p.add("SINKD_ROUTES", "give one of them another table, or make them one route", "%s and %s would both go into table %s", x, y, table)
 	}

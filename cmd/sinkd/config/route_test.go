@@ -82,6 +82,7 @@ func TestRouteProblems(t *testing.T) {
 	long := strings.Repeat("x", 60)
 	for routes, want := range map[string]string{
 		"orders":                            "orders: a route has no ->",
+		" ;":                                "SINKD_ROUTES: holds no route",
 		"orders ->":                         "orders: no table is named",
 		"orders -> (x)":                     "no table is named",
 		"-> sales.orders":                   "no topic is named",
