@@ -13,6 +13,10 @@ import (
 	"github.com/sinkd/sinkd"
 )
 
+// attempts is how often a batch is tried in one call where its COMMIT is lost
+// each time; beyond that the caller waits first.
+const attempts = 2
+
 // errUnknown tells that a COMMIT had no answer.
 var errUnknown = errors.New("COMMIT without an answer")
 
@@ -22,7 +26,7 @@ func (l *lane) apply(ctx context.Context, b *sinkd.Batch) error {
 	if err := l.store.refuseBad(b); err != nil {
 		return err
 	}
-	for {
+	for range attempts {
 		if l.unknown != nil {
 			if done, err := l.settled(ctx, b); done || err != nil {
 				return err
@@ -35,6 +39,7 @@ func (l *lane) apply(ctx context.Context, b *sinkd.Batch) error {
 		l.unknown = b.Ranges
 		l.store.cfg.Logger.Warn("COMMIT without an answer", "batch", b.ID)
 	}
+	return Classify(errUnknown)
 }
 
 // attempt is one transaction. Its order is the same for every mode: the

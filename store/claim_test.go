@@ -40,6 +40,20 @@ func TestClaim(t *testing.T) {
 	}
 }
 
+// A failover may lose the last claim. The token of the claim that comes after
+// it must not be the lost one's, or the lost claim's owner would be let in.
+func TestTokenIsNotMintedTwice(t *testing.T) {
+	f := setup(t)
+	lost, s := f.pinned(1), f.open()
+	f.exec(`CREATE TABLE standby AS SELECT * FROM sinkd.offsets`)
+	b := f.batch(from(f.claim(lost), 0, 5))
+	f.exec(`UPDATE sinkd.offsets o SET claim = s.claim FROM standby s WHERE s.partition = o.partition`)
+	c := f.claim(s)
+	f.class(lost.Apply(f.Context(), 0, b), sinkd.Fenced)
+	f.must(s.Apply(f.Context(), 0, f.batch(from(c, 0, 2))))
+	f.landed(2)
+}
+
 // A row that is held is told, while the free ones are claimed at once.
 func TestClaimSkipsLockedRows(t *testing.T) {
 	f := setup(t)

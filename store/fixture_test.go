@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { os.Exit(lab.Run(m)) }
 
 // fixture is a database with bookkeeping tables and a target table of its own.
 type fixture struct {
-	*testing.T
+	testing.TB
 	url string
 	// db looks at the database beside the stores.
 	db    *pgx.Conn
@@ -32,19 +32,38 @@ type fixture struct {
 func setup(t *testing.T) *fixture {
 	t.Helper()
 	t.Parallel()
-	f := &fixture{T: t, url: lab.Database(t)}
-	if err := migrations.Up(t.Context(), f.url, "sinkd"); err != nil {
-		t.Fatal(err)
-	}
-	conn, err := pgx.Connect(t.Context(), f.url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	f.db = conn
+	return setupOn(t, lab.Database(t))
+}
+
+// setupOn sets up a given empty database.
+func setupOn(t testing.TB, url string) *fixture {
+	t.Helper()
+	f := &fixture{TB: t, url: url, table: &sinkd.Table{Schema: "public", Name: "target"}}
+	f.must(migrations.Up(t.Context(), url, "sinkd"))
+	f.reconnect()
 	f.exec(`CREATE TABLE target (k bigint NOT NULL, note text)`)
-	f.table = &sinkd.Table{Schema: "public", Name: "target"}
 	return f
+}
+
+// reconnect lets db look at where url leads by now.
+func (f *fixture) reconnect() {
+	f.Helper()
+	conn, err := pgx.Connect(f.Context(), f.url)
+	f.must(err)
+	f.Cleanup(func() { _ = conn.Close(context.Background()) })
+	f.db = conn
+}
+
+// retried calls try until the error is not a transient one.
+func (f *fixture) retried(try func() error) error {
+	f.Helper()
+	for deadline := time.Now().Add(20 * time.Second);; <-time.After(50 * time.Millisecond) {
+		err := try()
+		e, ok := errors.AsType[*sinkd.Error](err)
+		if !ok || e.Class != sinkd.Transient || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 // proxied sends the stores that are opened from here on through a proxy.

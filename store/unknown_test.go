@@ -115,7 +115,7 @@ func TestTerminated(t *testing.T) {
 	f.must(s.Apply(f.Context(), 0, f.batch(from(c, 0, 5))))
 	f.exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 		WHERE application_name LIKE 'sinkd/p/%' AND datname = current_database()`)
-	time.Sleep(1100 * time.Millisecond) // idle for long enough to be looked at
+	<-time.After(1100 * time.Millisecond) // idle for long enough to be looked at
 	f.must(s.Apply(f.Context(), 0, f.batch(from(c, 5, 8))))
 	f.claim(s)
 	f.landed(8)

@@ -1,0 +1,102 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sinkd/sinkd"
+)
+
+func TestClassify(t *testing.T) {
+	state := func(code string) error {
+		return fmt.Errorf("wrapped: %w", &pgconn.PgError{Code: code, ConstraintName: "c"})
+	}
+	var tests []struct {
+		err  error
+		want sinkd.Class
+	}
+	add := func(want sinkd.Class, codes ...string) {
+		for _, code := range codes {
+			tests = append(tests, struct {
+				err  error
+				want sinkd.Class
+			}{state(code), want})
+		}
+	}
+	add(sinkd.Transient, "08006", "25006", "25P03", "25P04", "40001", "40P01", "53100", "53300", "53200", "55P03", "55006",
+		"57014", "57P01", "57P02", "57P03", "57P05", "58030", "XX000", "XX001")
+	add(sinkd.Data, "22001", "22003", "22P02", "23502", "23503", "23505", "23514", "23P01", "44000", "54000", "P0001", "P0004")
+	add(sinkd.Schema, "42703", "42P01", "42501", "42809", "3F000", "0A000")
+	add(sinkd.Configuration, "54001", "25001", "28000", "P0000", "F0000", "2F003", "57000", "39000", "3D000", "")
+	for _, test := range tests {
+		e := Classify(test.err)
+		if e.Class != test.want || (e.Kind == sinkd.Refused) != (test.want == sinkd.Configuration) {
+			t.Errorf("%v: %s, want %s", test.err, e.Class, test.want)
+		}
+	}
+	for _, err := range []error{io.ErrUnexpectedEOF, context.DeadlineExceeded, &unreached{state("28P01")}, &unreached{state("3D000")}} {
+		if e := Classify(err); e.Class != sinkd.Transient {
+			t.Errorf("%v: %s", err, e.Class)
+		}
+	}
+	if e := Classify(&pgconn.PgError{Code: "23514"}); e.Class != sinkd.Configuration {
+		t.Errorf("no partition for the row: %s", e.Class)
+	}
+	if e := Classify(&own{error: state("23505"), hint: "h"}); e.Class != sinkd.Configuration || e.Hint != "h" {
+		t.Errorf("a bookkeeping table: %+v", e)
+	}
+	if e := Classify(&own{error: state("40001")}); e.Class != sinkd.Transient {
+		t.Errorf("a serialization failure of a bookkeeping table: %s", e.Class)
+	}
+	given := &sinkd.Error{Class: sinkd.Fenced}
+	if Classify(fmt.Errorf("wrapped: %w", given)) != given || Classify(nil) != nil {
+		t.Error("what is classified is not classified again")
+	}
+}
+
+func TestNoRowDataInErrors(t *testing.T) {
+	e := Classify(&pgconn.PgError{
+		Code: "22P02", Message: `invalid input value for enum mood: "secret"`, Detail: "secret",
+		Where: "PL/pgSQL function f(secret)\nCOPY t, line 2, column mood",
+	})
+	if strings.Contains(e.Error(), "secret") {
+		t.Errorf("row data in %q", e)
+	}
+	if want := "column mood: invalid input value for enum mood (SQLSTATE 22P02)"; e.Error() != want {
+		t.Errorf("got %q, want %q", e, want)
+	}
+	if _, ok := errors.AsType[*pgconn.PgError](e); !ok {
+		t.Error("the cause is gone")
+	}
+}
+
+func TestCopyPlace(t *testing.T) {
+	for where, want := range map[string]struct {
+		line   int
+		column string
+	}{
+		"":                                      {0, ""},
+		"COPY t, line 2":                        {2, ""},
+		"COPY t, line 12, column a b":           {12, "a b"},
+		"COPY t, Zeile 3, Spalte j":             {3, "j"},
+		"PL/pgSQL function f()\nCOPY t, line 4": {4, ""},
+		"SQL statement \"x, line 9\"":           {0, ""},
+	} {
+		if line, column := copyPlace(where); line != want.line || column != want.column {
+			t.Errorf("%q: %d %q", where, line, column)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	names := []string{"public.orders", "sales.order", "public.customers", "sales.Orders"}
+	if got := fmt.Sprint(nearest("sales.orders", names)); got != "[sales.Orders public.orders sales.order]" {
+		t.Error(got)
+	}
+}
