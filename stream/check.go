@@ -98,6 +98,7 @@ func (c *claimer) checkTopic(ctx context.Context, topic string, ws map[*wish]*si
 		c.failed(all, "list the topic's offsets", err)
 		return
 	}
+	c.flow.health.up(kafka)
 	for w, cl := range ws {
 		c.judge(ctx, w, cl, now.against(log[cl.Partition]))
 	}

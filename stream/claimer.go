@@ -257,6 +257,6 @@ func (c *claimer) failed(ws []*wish, what string, err error) {
 		c.later(w)
 	}
 	c.flow.metrics.claim("failed")
-	c.flow.health.failing(classified(err), 0)
+	c.flow.health.failing(err, 0)
 	c.flow.log.Warn("cannot "+what+", trying again", slog.Any("error", err), slog.Int("partitions", len(ws)))
 }

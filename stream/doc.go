@@ -100,7 +100,7 @@
 // has to persist for half a minute before it counts.
 //
 // Topic id and cluster id are compared at the claim, and the topic id with each
-// fetch and every half minute. A topic that was deleted and made anew has the
+// fetch and every ten seconds. A topic that was deleted and made anew has the
 // same name, and offsets that mean other records.
 //
 // Halts are conditional on claim and position, and record their incident in the

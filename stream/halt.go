@@ -34,7 +34,9 @@ func (f *Flow) close(c *sinkd.Claim, to phase) *part {
 
 // stop halts the partition of a queue for what was seen while reading it.
 func (f *Flow) stop(ctx context.Context, q *queue, kind, detail string) {
-	q.close()
+	if !q.close() {
+		return // it is stopped, or given up, already
+	}
 	f.tasks.Go(func() {
 		q.lane.settle(ctx, q)
 		f.haltClaim(ctx, q.claim, q.position(), sinkd.Incident{Partition: q.claim.Partition, Kind: kind, Detail: detail})

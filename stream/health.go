@@ -6,9 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/sinkd/sinkd"
 )
 
@@ -56,11 +53,13 @@ func (h *health) up(d dependency) {
 		slog.Duration("after", time.Since(o.since).Round(time.Millisecond)))
 }
 
-// failing tells that something transient failed and is tried again after d.
-func (h *health) failing(e *sinkd.Error, d time.Duration) {
-	on := postgres
-	if fromKafka(e) {
-		on = kafka
+// failing tells that something transient failed and is tried again after d. All
+// errors of the store are classified ones; what is not comes from the brokers.
+func (h *health) failing(err error, d time.Duration) {
+	on := kafka
+	var e *sinkd.Error
+	if errors.As(err, &e) {
+		on = postgres
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -71,19 +70,12 @@ func (h *health) failing(e *sinkd.Error, d time.Duration) {
 		h.outage[on] = o
 	}
 	o.attempts++
-	o.err, o.next = e, time.Now().Add(d)
+	o.err, o.next = err, time.Now().Add(d)
 	if time.Since(o.logged) > min(time.Since(o.since)/2+time.Second, time.Minute) {
 		o.logged = time.Now()
-		h.flow.log.Warn(string(on)+" fails, trying again", slog.Any("error", e),
+		h.flow.log.Warn(string(on)+" fails, trying again", slog.Any("error", err),
 			slog.Int("attempt", o.attempts), slog.Duration("in", d.Round(time.Millisecond)))
 	}
-}
-
-// fromKafka tells whether an error came from the brokers or the client.
-func fromKafka(err error) bool {
-	var k *kerr.Error
-	var g *kgo.ErrGroupSession
-	return errors.As(err, &k) || errors.As(err, &g) || errors.Is(err, kgo.ErrClientClosed)
 }
 
 // failingNow tells what fails at the moment, empty for nothing.

@@ -249,7 +249,7 @@ func (p *poller) failed(ctx context.Context, at sinkd.Partition, err error) {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return
 	case errors.As(err, &group):
-		p.flow.health.failing(&sinkd.Error{Class: sinkd.Transient, Err: err}, 0)
+		p.flow.health.failing(err, 0)
 		return
 	}
 	q := p.flow.assigned.queueOf(at)

@@ -24,7 +24,7 @@ func (f *Flow) prepare(ctx context.Context) error {
 			return nil
 		}
 		d := wait.next()
-		f.health.failing(classified(err), d)
+		f.health.failing(err, d)
 		f.log.Warn("cannot start yet, trying again", slog.Any("error", err), slog.Duration("in", d))
 		if !sleep(ctx, d) {
 			return context.Cause(ctx)

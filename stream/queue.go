@@ -145,11 +145,14 @@ func (q *queue) progress() progress {
 	return p
 }
 
-// close makes the lane take nothing more from the queue.
-func (q *queue) close() {
+// close makes the lane take nothing more from the queue; it answers whether
+// the lane did until now.
+func (q *queue) close() bool {
 	q.lane.mu.Lock()
 	defer q.lane.mu.Unlock()
+	was := !q.closed
 	q.closed = true
+	return was
 }
 
 // gone tells that nothing of the queue may be written any more.

@@ -3,6 +3,8 @@ package stream
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/sinkd/sinkd"
@@ -13,9 +15,6 @@ const (
 	watchInterval = 2 * time.Second
 	// observeInterval is how often the ends of the log are listed.
 	observeInterval = 10 * time.Second
-	// identityInterval is how often topic ids are compared, for brokers whose
-	// fetch responses carry none.
-	identityInterval = 30 * time.Second
 )
 
 // watch compares the position rows with what this process believes: an
@@ -27,7 +26,7 @@ func (f *Flow) watch(ctx context.Context) {
 		rows, err := f.cfg.Store.Positions(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
-				f.health.failing(classified(err), watchInterval)
+				f.health.failing(err, watchInterval)
 			}
 			continue
 		}
@@ -83,27 +82,41 @@ func (f *Flow) revive(p sinkd.Partition) {
 	f.claimer.ask([]*part{pt}, nil, 0)
 }
 
-// observe lists the ends of the log, for lag, for silent tails, and for what
-// others see in Postgres; and compares topic ids.
+// observe looks at the brokers' side now and then.
 func (f *Flow) observe(ctx context.Context) {
-	var compared time.Time
 	for {
-		topics := f.topicsHeld()
-		log, err := f.brokers.bounds(ctx, topics...)
-		if err == nil {
-			f.note(ctx, log)
-		}
-		if err == nil && time.Since(compared) > identityInterval {
-			compared = time.Now()
-			err = f.identify(ctx, topics)
-		}
-		if err != nil && ctx.Err() == nil {
-			f.log.Warn("cannot observe the log", slog.Any("error", err))
+		err := f.sight(ctx)
+		switch {
+		case err == nil:
+			f.health.up(kafka)
+		case ctx.Err() == nil:
+			f.health.failing(err, observeInterval)
 		}
 		if !sleep(ctx, observeInterval) {
 			return
 		}
 	}
+}
+
+// sight lists the ends of the log, for lag, for silent tails, and for what
+// others see in Postgres; and compares topic ids, for brokers whose fetch
+// responses carry none. A topic that is no more does not keep it from the others.
+func (f *Flow) sight(ctx context.Context) error {
+	held := f.topicsHeld()
+	if len(held) == 0 {
+		return nil
+	}
+	now, err := f.brokers.topics(ctx, held...)
+	if err != nil {
+		return err
+	}
+	f.identify(ctx, now)
+	log, err := f.brokers.bounds(ctx, slices.Collect(maps.Keys(now))...)
+	if err != nil {
+		return err
+	}
+	f.note(ctx, log)
+	return nil
 }
 
 // topicsHeld gives the topics of which this process holds a partition.
@@ -145,19 +158,11 @@ func (f *Flow) note(ctx context.Context, log map[sinkd.Partition]bounds) {
 }
 
 // identify halts the partitions of topics that were made anew.
-func (f *Flow) identify(ctx context.Context, topics []string) error {
-	if len(topics) == 0 {
-		return nil
-	}
-	now, err := f.brokers.topics(ctx, topics...)
-	if err != nil {
-		return err
-	}
+func (f *Flow) identify(ctx context.Context, now map[string]sinkd.Topic) {
 	for _, pt := range f.assigned.all() {
 		id := identity{now: now[pt.Topic], pinned: sinkd.Topic{ID: pt.topicID}}
 		if pt.queue != nil && id.recreated() {
 			f.stop(ctx, pt.queue, sinkd.TopicRecreated, "the topic's id is no longer the one that was claimed")
 		}
 	}
-	return nil
 }
