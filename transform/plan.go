@@ -51,12 +51,11 @@ type column struct {
 var errNoMatch = errors.New("none of the value's fields matches a column")
 
 // read fills the cells from the record.
-func (p *plan) read(rec *sinkd.Record) (err error) {
+func (p *plan) read(rec *sinkd.Record) error {
 	clear(p.cells)
 	p.memory = p.memory[:0]
 	for i := range p.sources {
-		s := &p.sources[i]
-		if p.cells[s.cell], p.memory, err = s.fill(rec, p.memory); err != nil {
+		if err := p.fill(&p.sources[i], rec); err != nil {
 			return err
 		}
 	}

@@ -64,6 +64,10 @@ func skipObject(src []byte, i, depth int) (int, mark, fault) {
 			return i, 0, f
 		}
 		seen |= m
+		if i+1 < len(src) && src[i] == ',' && src[i+1] == '"' {
+			i++
+			continue
+		}
 		more := false
 		if i, more, f = separator(src, i, '}'); !more {
 			return i, seen, f
@@ -83,7 +87,10 @@ func skipKey(src []byte, i int) (int, mark, fault) {
 	if f != fine {
 		return i, 0, f
 	}
-	i, f = colon(src, i+1)
+	if i++; i+1 < len(src) && src[i] == ':' && src[i+1] > ' ' {
+		return i + 1, m, fine
+	}
+	i, f = colon(src, i)
 	return i, m, f
 }
 

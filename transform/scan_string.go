@@ -24,6 +24,22 @@ func special(x uint64) uint64 {
 // scanString goes on behind the opening quote and gives the index of the
 // closing one.
 func scanString(src []byte, i int) (int, mark, fault) {
+	for i+8 <= len(src) {
+		stop := special(binary.LittleEndian.Uint64(src[i:]))
+		if stop == 0 {
+			i += 8
+			continue
+		}
+		if i += bits.TrailingZeros64(stop) >> 3; src[i] == '"' {
+			return i, 0, fine
+		}
+		break
+	}
+	return scanMixed(src, i)
+}
+
+// scanMixed is scanString for what is not plain to its end.
+func scanMixed(src []byte, i int) (int, mark, fault) {
 	var seen, m mark
 	var f fault
 	for {

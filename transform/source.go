@@ -11,8 +11,7 @@ import (
 type origin uint8
 
 const (
-	fromField origin = iota
-	fromTopic
+	fromTopic origin = iota
 	fromPartition
 	fromOffset
 	fromTimestamp
@@ -71,58 +70,64 @@ func parseSource(s string) (source, bool) {
 // errTimestamp is a record timestamp that no Postgres time can express.
 var errTimestamp = errors.New("the record's timestamp is out of range for Postgres")
 
-// fill gives the cell's value. Memory holds what has to be built.
-func (s *source) fill(rec *sinkd.Record, memory []byte) (v Value, _ []byte, err error) {
+// fill fills the source's cell from the record.
+func (p *plan) fill(s *source, rec *sinkd.Record) error {
+	v := &p.cells[s.cell]
 	switch s.origin {
+	case fromTopic:
+		start := len(p.memory)
+		p.memory = append(p.memory, rec.Topic...)
+		v.Kind, v.Bytes = String, p.memory[start:]
 	case fromPartition:
-		return Value{Kind: Int, Num: uint64(rec.Partition)}, memory, nil
+		v.Kind, v.Num = Int, uint64(rec.Partition)
 	case fromOffset:
-		return Value{Kind: Int, Num: uint64(rec.Offset)}, memory, nil
+		v.Kind, v.Num = Int, uint64(rec.Offset)
 	case fromTimestamp:
-		v, err = timestamp(rec)
-		return v, memory, err
+		return v.timestamp(rec)
 	case fromKey:
-		return raw(rec.Key), memory, nil
+		v.raw(rec.Key)
 	case fromValue:
-		return raw(rec.Value), memory, nil
+		v.raw(rec.Value)
+	case fromHeaders:
+		start := len(p.memory)
+		p.memory = appendHeaders(p.memory, rec)
+		v.Kind, v.Bytes = Array, p.memory[start:]
 	case fromHeader:
-		return lastHeader(rec, s.header), memory, nil
+		v.lastHeader(rec, s.header)
 	}
-	start := len(memory)
-	if s.origin == fromTopic {
-		memory = append(memory, rec.Topic...)
-		return Value{Kind: String, Bytes: memory[start:]}, memory, nil
-	}
-	memory = appendHeaders(memory, rec)
-	return Value{Kind: Array, Bytes: memory[start:]}, memory, nil
+	return nil
 }
 
-// timestamp gives the record's; the oldest message format has none.
-func timestamp(rec *sinkd.Record) (Value, error) {
+// timestamp takes the record's; the oldest message format has none.
+func (v *Value) timestamp(rec *sinkd.Record) error {
 	if rec.Attrs.TimestampType() < 0 {
-		return Value{Kind: Null}, nil
+		v.Kind = Null
+		return nil
 	}
 	micros, ok := timeOf(rec.Timestamp)
 	if !ok {
-		return Value{}, errTimestamp
+		return errTimestamp
 	}
-	return Value{Kind: Time, Num: uint64(micros)}, nil
+	v.Kind, v.Num = Time, uint64(micros)
+	return nil
 }
 
-// lastHeader gives the last of several headers of one key, as Kafka's own
+// lastHeader takes the last of several headers of one key, as Kafka's own
 // lastHeader does.
-func lastHeader(rec *sinkd.Record, key string) Value {
+func (v *Value) lastHeader(rec *sinkd.Record, key string) {
 	for i := len(rec.Headers) - 1; i >= 0; i-- {
 		if rec.Headers[i].Key == key {
-			return raw(rec.Headers[i].Value)
+			v.raw(rec.Headers[i].Value)
+			return
 		}
 	}
-	return Value{}
 }
 
-func raw(b []byte) Value {
+// raw takes bytes as they are; nil is null.
+func (v *Value) raw(b []byte) {
 	if b == nil {
-		return Value{Kind: Null}
+		v.Kind = Null
+		return
 	}
-	return Value{Kind: Bytes, Bytes: b}
+	v.Kind, v.Bytes = Bytes, b
 }
