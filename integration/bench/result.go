@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -25,6 +26,11 @@ func (s sample) perMillion(d time.Duration) float64 { return d.Seconds() / float
 func (s sample) other() time.Duration {
 	u := s.usage
 	return max(0, u.machine-u.postgres-u.broker-u.self-s.cpu)
+}
+
+// disturbed is the part of the machine that others took.
+func (s sample) disturbed() float64 {
+	return s.other().Seconds() / s.wall.Seconds() / float64(runtime.NumCPU())
 }
 
 // result is what became of one way to load, over all rounds.
