@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/sinkd/sinkd"
 )
 
@@ -149,6 +151,7 @@ func BenchmarkColumn(b *testing.B) {
 		{"double", oidFloat8, Value{Kind: Number, Bytes: []byte("1234.5678")}},
 		{"numeric/short", oidNumeric, Value{Kind: Number, Bytes: []byte("1234.56")}},
 		{"numeric/long", oidNumeric, Value{Kind: Number, Bytes: []byte("-123456789012345678901234567890.123456789")}},
+		{"real", oidFloat4, Value{Kind: Number, Bytes: []byte("0.5")}},
 		{"text", oidText, Value{Kind: String, Bytes: []byte("customer-123456")}},
 		{"timestamptz", oidTimestamptz, Value{Kind: String, Bytes: []byte("2024-03-01T12:34:56.123456Z")}},
 		{"timestamptz/epoch", oidTimestamptz, Value{Kind: Number, Bytes: []byte("1700000000123")}},
@@ -175,6 +178,11 @@ func BenchmarkColumn(b *testing.B) {
 func TestNoAllocations(t *testing.T) {
 	landing := &sinkd.Table{Schema: "public", Name: "landing", Columns: sinkd.Landing()}
 	changing := narrow(300)
+	headers := narrow(300)
+	for _, rec := range headers {
+		rec.Key = []byte{0xff}
+		rec.Headers = []kgo.RecordHeader{{Key: strings.Repeat("long name ", 10), Value: []byte("text")}, {Key: "base64:", Value: []byte{0}}}
+	}
 	for i, rec := range changing {
 		switch i % 3 {
 		case 0:
@@ -189,7 +197,7 @@ func TestNoAllocations(t *testing.T) {
 		records []*sinkd.Record
 	}{
 		{"narrow", orders(), narrow(300)}, {"wide", orders(), wide(300)},
-		{"landing", landing, narrow(300)}, {"changing", orders(), changing},
+		{"landing", landing, narrow(300)}, {"headers", landing, headers}, {"changing", orders(), changing},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e, b := newOrders(t, c.table), batchOf(c.records)

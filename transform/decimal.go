@@ -4,6 +4,11 @@ package transform
 // every range.
 const maxExponent = 1<<30 - 1
 
+// powersOfTen are those that a uint64 holds.
+var powersOfTen = [...]uint64{
+	1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+}
+
 // decimal is the text of a number taken apart: the digits of whole and frac
 // after each other, with the point behind the first point of them. Nothing is
 // computed yet, so nothing is lost.

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"math"
 	"strconv"
-	"unsafe"
 )
 
 // floatEncoder encodes real and double precision.
@@ -54,8 +53,7 @@ func (e *floatEncoder) text(v *Value) (float64, error) {
 // parse reads a decimal. What would become infinite, or zero without being
 // it, is out of range, as in Postgres.
 func (e *floatEncoder) parse(v *Value, text []byte) (float64, error) {
-	// ParseFloat keeps nothing of its argument.
-	f, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(text), len(text)), e.bits)
+	f, err := strconv.ParseFloat(textOf(text), e.bits)
 	if err != nil || (f == 0 && !isZero(text)) {
 		name := "double precision"
 		if e.bits == 32 {

@@ -3,6 +3,7 @@ package transform
 import (
 	"bytes"
 	"encoding/base64"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/sinkd/sinkd"
@@ -22,7 +23,7 @@ func appendHeaders(dst []byte, rec *sinkd.Record) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendHeaderText(append(dst, '['), []byte(h.Key))
+		dst = appendHeaderText(append(dst, '['), bytesOf(h.Key))
 		if h.Value == nil {
 			dst = append(dst, ",null]"...)
 			continue
@@ -33,7 +34,7 @@ func appendHeaders(dst []byte, rec *sinkd.Record) []byte {
 }
 
 func appendHeaderText(dst, b []byte) []byte {
-	if utf8.Valid(b) && bytes.IndexByte(b, 0) < 0 && !bytes.HasPrefix(b, []byte(base64Prefix)) {
+	if utf8.Valid(b) && bytes.IndexByte(b, 0) < 0 && !strings.HasPrefix(textOf(b), base64Prefix) {
 		return appendQuoted(dst, b)
 	}
 	dst = append(append(dst, '"'), base64Prefix...)

@@ -3,6 +3,7 @@ package transform
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // jsonDecoder reads JSON in one pass, strictly: RFC 8259 with valid UTF-8, no
@@ -22,7 +23,7 @@ type jsonDecoder struct {
 
 // Decode fills the cells of the mapped fields.
 func (d *jsonDecoder) Decode(dst []Value, src []byte) error {
-	d.src, d.dst, d.memory, d.culprit = src, dst, d.memory[:0], nil
+	d.src, d.dst, d.memory, d.culprit = src, dst, emptied(d.memory), nil
 	d.record++
 	i, _, f := d.value(d.root, space(src, 0), 0)
 	if f == fine {
@@ -241,7 +242,7 @@ func unavailable(s []byte, bytea bool) bool {
 // unescaped gives the text that a string's content stands for.
 func (d *jsonDecoder) unescaped(src []byte) []byte {
 	start := len(d.memory)
-	d.memory = unescape(d.memory, src)
+	d.memory = unescape(slices.Grow(d.memory, len(src)), src)
 	return d.memory[start:]
 }
 

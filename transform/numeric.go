@@ -89,7 +89,7 @@ func (e *numericEncoder) short(dst, text []byte) ([]byte, bool) {
 	if len(b) > 0 && b[0] == '-' {
 		b, sign = b[1:], numericNegative
 	}
-	if len(b) > most+1 || e.limited {
+	if len(b) > most+1 {
 		return dst, false
 	}
 	var n uint64
@@ -104,8 +104,15 @@ func (e *numericEncoder) short(dst, text []byte) ([]byte, bool) {
 		}
 		n = n*10 + uint64(c)
 	}
+	shown := scale
+	if e.limited {
+		if !e.holds(n, scale) {
+			return dst, false
+		}
+		shown = e.scale
+	}
 	if n == 0 {
-		return appendNumericHeader(dst, 0, 0, numericPositive, scale), true
+		return appendNumericHeader(dst, 0, 0, numericPositive, shown), true
 	}
 	fraction := (scale + 3) / 4
 	n *= [4]uint64{1, 1000, 100, 10}[scale&3]
@@ -119,11 +126,17 @@ func (e *numericEncoder) short(dst, text []byte) ([]byte, bool) {
 	for groups[last-1] == 0 {
 		last--
 	}
-	dst = appendNumericHeader(dst, last-first, len(groups)-first-fraction-1, sign, scale)
+	dst = appendNumericHeader(dst, last-first, len(groups)-first-fraction-1, sign, shown)
 	for _, group := range groups[first:last] {
 		dst = binary.BigEndian.AppendUint16(dst, group)
 	}
 	return dst, true
+}
+
+// holds tells whether the column takes a number of that scale as it is.
+func (e *numericEncoder) holds(n uint64, scale int) bool {
+	room := scale + e.precision - e.scale
+	return scale <= e.scale && room >= 0 && (room >= len(powersOfTen) || n < powersOfTen[room])
 }
 
 func (e *numericEncoder) parse(dst []byte, v *Value, text []byte) ([]byte, error) {
@@ -179,7 +192,7 @@ func (e *numericEncoder) round(d *decimal) (digits []byte, whole int) {
 			end = max(start, cut)
 		}
 	}
-	e.memory = append(e.memory[:0], 0)
+	e.memory = append(emptied(e.memory), 0)
 	for n := start; n < end; n++ {
 		e.memory = append(e.memory, d.at(n))
 	}

@@ -53,7 +53,7 @@ var errNoMatch = errors.New("none of the value's fields matches a column")
 // read fills the cells from the record.
 func (p *plan) read(rec *sinkd.Record) error {
 	clear(p.cells)
-	p.memory = p.memory[:0]
+	p.memory = emptied(p.memory)
 	for i := range p.sources {
 		if err := p.fill(&p.sources[i], rec); err != nil {
 			return err

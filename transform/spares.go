@@ -8,12 +8,16 @@ const (
 	// largeBuffer is the size from which on a buffer has to be used well to be
 	// kept: one giant batch must not hold memory for ever.
 	largeBuffer = 1 << 20
+	// maxSpareBytes bounds what all that wait hold.
+	maxSpareBytes = 32 << 20
 )
 
 // spares are buffers of batches that landed.
 type spares struct {
 	bufs [][]byte
 	rows [][]sinkd.RowRef
+	// held is the capacity of bufs.
+	held int
 }
 
 // get gives empty buffers.
@@ -23,20 +27,23 @@ func (s *spares) get() ([]byte, []sinkd.RowRef) {
 		return make([]byte, 0, 4096), nil
 	}
 	buf, row := s.bufs[n], s.rows[n]
+	s.held -= cap(buf)
 	s.bufs, s.rows = s.bufs[:n], s.rows[:n]
 	return buf, row
 }
 
 // put takes the buffers of rows that nobody reads any more.
 func (s *spares) put(rows *sinkd.Rows) {
-	if cap(rows.Buf) == 0 || len(s.bufs) == maxSpares {
+	size := cap(rows.Buf)
+	if size == 0 || len(s.bufs) == maxSpares || s.held+size > maxSpareBytes {
 		return
 	}
-	if cap(rows.Buf) > largeBuffer && len(rows.Buf) < cap(rows.Buf)/8 {
+	if size > largeBuffer && len(rows.Buf) < size/8 {
 		return
 	}
 	// The records must not be held by a buffer that waits.
 	clear(rows.Row)
+	s.held += size
 	s.bufs = append(s.bufs, rows.Buf[:0])
 	s.rows = append(s.rows, rows.Row[:0])
 }

@@ -89,6 +89,11 @@ func (m *moment) appendDate(dst []byte) ([]byte, bool) {
 // parseEpoch reads an epoch number. Digits finer than a microsecond are
 // truncated towards the past, as those of a written time are.
 func parseEpoch(text []byte, unit int) (moment, bool) {
+	if n, ok := shortInt(text); ok && unit >= 0 {
+		if most := math.MaxInt64 / int64(powersOfTen[unit]); n <= most && n >= -most {
+			return unixMoment(n * int64(powersOfTen[unit])), true
+		}
+	}
 	d, ok := parseDecimal(text)
 	if !ok {
 		return moment{}, false
@@ -105,6 +110,11 @@ func parseEpoch(text []byte, unit int) (moment, bool) {
 			micros--
 		}
 	}
+	return unixMoment(micros), true
+}
+
+// unixMoment takes microseconds since 1970 apart.
+func unixMoment(micros int64) moment {
 	days := floorDiv(micros, microsOfDay)
-	return moment{days: int(days) + unixEpochDays, micros: micros - days*microsOfDay}, true
+	return moment{days: int(days) + unixEpochDays, micros: micros - days*microsOfDay}
 }
