@@ -34,8 +34,8 @@ demo: ## move real data while sinkd is killed, and count; KEEP=1 leaves it runni
 bench: need ## measure sinkd against psql's copy
 	go run ./integration/bench
 
-chaos: need ## run the long kill campaign
-	SINKD_CHAOS_CYCLES=300 go test -race -timeout 3h -count 1 -v -run TestKillCampaign ./integration
+chaos: need ## run the long kill campaign; SEED=n replays one
+	go test -race -timeout 3h -count 1 -v -run TestKillCampaign ./integration -cycles 300 $(if $(SEED),-seed $(SEED))
 
 matrix: need ## run the database tests on PostgreSQL 14 to 18
 	for version in 14 15 16 17 18; do SINKD_LAB_POSTGRES=$$version go test -race -timeout 30m -count 1 ./migrations ./store ./integration || exit 1; done

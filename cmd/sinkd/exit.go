@@ -35,11 +35,13 @@ var (
 // they are used.
 type usageError struct{ error }
 
+// Unwrap gives the cause.
 func (e usageError) Unwrap() error { return e.error }
 
 // unreachableError tells that a dependency cannot be used from here.
 type unreachableError struct{ error }
 
+// Unwrap gives the cause.
 func (e unreachableError) Unwrap() error { return e.error }
 
 // exitCode gives the exit code that tells the error.
@@ -88,6 +90,7 @@ type hinted struct {
 // Error gives all three.
 func (h hinted) Error() string { return h.what + ": " + oneLine(h.error.Error()) + "; " + h.fix }
 
+// Unwrap gives the cause.
 func (h hinted) Unwrap() error { return h.error }
 
 // oneLine joins the lines of a text without what was said before: a driver that

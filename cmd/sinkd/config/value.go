@@ -10,6 +10,7 @@ import (
 // write it.
 type valueError struct{ wrong, fix string }
 
+// Error gives both, on one line.
 func (e valueError) Error() string { return e.wrong + "; " + e.fix }
 
 // List is a value of several parts, separated by commas.
