@@ -14,7 +14,7 @@ func (d *demo) keep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	env := []string{"SINKD_HTTP_ADDR=" + addr}
+	env := []string{"SINKD_HTTP_ADDR=" + addr, sameMember}
 	if err := d.service.start(env, "run"); err != nil {
 		return err
 	}

@@ -125,7 +125,7 @@ func (d *demo) prepare(ctx context.Context, l *lab.Lab) error {
 
 // show sends the records, kills sinkd on the way, and lets it catch up.
 func (d *demo) show(ctx context.Context, records []record) error {
-	d.step("sending to topic %s, %d partitions, while sinkd is started, killed, started again", topic, partitions)
+	d.step("sending to topic %s, %d partitions; sinkd takes %d records a transaction at most, and is killed", topic, partitions, batch)
 	both, sending := errgroup.WithContext(ctx)
 	both.Go(func() error { return d.broker.produce(sending, records, sendingTime) })
 	both.Go(func() error { return d.campaign(sending, len(records)/(kills+2)) })

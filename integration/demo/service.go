@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/sinkd/sinkd/integration/lab"
 )
@@ -25,15 +23,25 @@ type service struct {
 	process *lab.Process // the last that was started
 }
 
-// buildService builds sinkd as it is in this work tree.
+// buildService builds sinkd as it is in this work tree. What the build needs on
+// the way lies in the lab's directory, because go build leaves it behind when
+// it is stopped while it links.
 func buildService(ctx context.Context, l *lab.Lab) (*service, error) {
-	path := filepath.Join(l.Dir(), "sinkd")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/sinkd/sinkd/cmd/sinkd")
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it removes its temporary files
-	cmd.WaitDelay = 5 * time.Second
-	out, err := cmd.CombinedOutput()
+	dir, err := os.Getwd()
 	if err != nil {
-		return nil, fmt.Errorf("build sinkd: %w\n%s", err, out)
+		return nil, err
+	}
+	path := filepath.Join(l.Dir(), "sinkd")
+	build, err := l.StartProcess(lab.ProcessOptions{
+		Path: "go", Args: []string{"build", "-o", path, "github.com/sinkd/sinkd/cmd/sinkd"},
+		Env: []string{"GOTMPDIR=" + l.Dir()}, Dir: dir,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := build.Wait(ctx); err != nil {
+		_ = build.Kill() // with the compilers that it has started
+		return nil, fmt.Errorf("build sinkd: %w\n%s", err, build.Tail())
 	}
 	return &service{lab: l, path: path}, nil
 }
@@ -55,12 +63,18 @@ func (s *service) configure(brokers, database string) {
 	}
 }
 
-// forKills adds what makes the kills telling: small batches, so that they
-// strike in the middle of something, and a name in the consumer group, so that
-// the broker hands the partitions to the next process at once, without waiting
-// whether the killed one comes back.
+// sameMember is a name in the consumer group, so that the broker hands the
+// partitions to the next process at once, without waiting whether the killed
+// one comes back.
+const sameMember = "SINKD_KAFKA_INSTANCE_ID=demo"
+
+// batch is how many records a batch of sinkd holds at most, so few that a kill
+// strikes in the middle of something.
+const batch = 10
+
+// forKills adds what makes the kills telling.
 func forKills() []string {
-	return []string{"SINKD_BATCH_MAX_RECORDS=10", "SINKD_KAFKA_INSTANCE_ID=demo", "SINKD_HTTP_ADDR=off"}
+	return []string{fmt.Sprintf("SINKD_BATCH_MAX_RECORDS=%d", batch), "SINKD_HTTP_ADDR=off", sameMember}
 }
 
 // start starts sinkd with the arguments and variables given.

@@ -52,6 +52,7 @@ func (d *demo) verdict(ctx context.Context) (proof, error) {
 		"by partition and offset and by content:\n\n")
 	d.printf("  %s sent = %s rows + %d dead letters\n", thousands(p.Sent), thousands(p.Rows), p.Dead)
 	d.printf("  %d lost, %d doubled, %d changed, %d invented\n", p.Lost, p.Doubled, p.Changed, p.Invented)
+	d.printf("  after each kill, rows and dead letters agreed with the positions in sinkd.offsets\n")
 	d.printf("  ledger: %s ranges in %s transactions, %d gaps or overlaps\n",
 		thousands(p.Ranges), thousands(p.Transactions), p.Gaps)
 	if p.Missing > 0 {
