@@ -14,13 +14,6 @@ import (
 //go:embed sql/*.sql
 var files embed.FS
 
-// DefaultSchema is the schema that Print writes the script for.
-const DefaultSchema = "sinkd"
-
-// Print gives the script that brings an empty database to the newest version
-// in the default schema; see Script.
-func Print() string { return Script(DefaultSchema) }
-
 // Script gives the SQL that brings an empty database to the newest version in
 // the given schema, for a DBA who gives the service no right to create tables.
 // It is one transaction and safe to repeat.

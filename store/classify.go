@@ -25,11 +25,6 @@ const (
 	queryCanceled         = "57014"
 )
 
-// unreached marks an error while connecting.
-type unreached struct{ error }
-
-func (u *unreached) Unwrap() error { return u.error }
-
 // own marks an error of a statement on the bookkeeping tables: what it refuses
 // is never the fault of a record.
 type own struct {
@@ -56,8 +51,8 @@ func Classify(err error) *sinkd.Error {
 		return e
 	}
 	e.SQLState = pg.Code
-	if _, connecting := errors.AsType[*unreached](err); connecting {
-		return e
+	if _, connecting := errors.AsType[*pgconn.ConnectError](err); connecting {
+		return e // a wrong password too: nothing was asked yet that could be refused
 	}
 	bookkeeping, isOwn := errors.AsType[*own](err)
 	e.Err = &refusal{pg}

@@ -90,26 +90,10 @@ func TestConnectErrorsAreTransient(t *testing.T) {
 	}
 }
 
-// A standby is passed over, wherever it stands among the hosts; alone it is
-// not good enough.
-func TestStandbyIsPassedOver(t *testing.T) {
-	t.Parallel()
-	primary, err := lab.StartPostgres(lab.PostgresOptions{})
-	lab.Require(t, err)
-	f := setupOn(t, primary.Database(t))
-	standby, err := primary.Standby()
-	lab.Require(t, err)
-	direct := f.url
-	f.url = strings.Replace(direct, primary.Addr(), standby.Addr()+","+primary.Addr(), 1)
-	f.claim(f.pinned(1))
-	f.url = strings.Replace(direct, primary.Addr(), standby.Addr(), 1)
-	_, err = f.open().Positions(f.Context())
-	f.class(err, sinkd.Transient)
-}
-
-// A failover to a standby that lacks the last commits takes rows, ledger and
-// position back together. The writer that goes on where it stood is fenced;
-// one that claims anew fills the hole.
+// A standby is passed over, wherever it stands among the hosts, and alone it
+// is not good enough. A failover to one that lacks the last commits takes rows,
+// ledger and position back together: the writer that goes on where it stood is
+// fenced; one that claims anew fills the hole.
 func TestFailoverTakesPositionsBack(t *testing.T) {
 	t.Parallel()
 	primary, err := lab.StartPostgres(lab.PostgresOptions{})
@@ -117,14 +101,21 @@ func TestFailoverTakesPositionsBack(t *testing.T) {
 	f := setupOn(t, primary.Database(t))
 	standby, err := primary.Standby()
 	lab.Require(t, err)
+	f.must(standby.CatchUp(primary))
+	direct := f.url
+	f.url = strings.Replace(direct, primary.Addr(), standby.Addr(), 1)
+	_, err = f.open().Positions(f.Context())
+	f.class(err, sinkd.Transient)
+	f.url = strings.Replace(direct, primary.Addr(), standby.Addr()+","+primary.Addr(), 1)
+
 	s := f.pinned(1)
 	c := f.claim(s)
 	f.must(s.Apply(f.Context(), 0, f.batch(from(c, 0, 5))))
+	f.must(standby.CatchUp(primary))
 	f.must(standby.Detach())
 	f.must(s.Apply(f.Context(), 0, f.batch(from(c, 5, 8))))
 	f.must(primary.Kill())
 	f.must(standby.Promote())
-	f.url = strings.Replace(f.url, primary.Addr(), standby.Addr(), 1)
 	f.reconnect()
 	f.landed(5)
 	f.must(f.retried(func() error { _, err := s.Topics(f.Context()); return err }))

@@ -57,7 +57,7 @@ func (f *fixture) reconnect() {
 // retried calls try until the error is not a transient one.
 func (f *fixture) retried(try func() error) error {
 	f.Helper()
-	for deadline := time.Now().Add(20 * time.Second);; <-time.After(50 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); ; <-time.After(50 * time.Millisecond) {
 		err := try()
 		e, ok := errors.AsType[*sinkd.Error](err)
 		if !ok || e.Class != sinkd.Transient || time.Now().After(deadline) {

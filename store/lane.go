@@ -95,11 +95,11 @@ func (l *lane) connect(ctx context.Context) error {
 	defer cancel()
 	config, err := l.store.parse()
 	if err != nil {
-		return &unreached{err}
+		return err
 	}
 	if l.conn, err = pgconn.ConnectConfig(ctx, &config.Config); err != nil {
 		l.conn = nil
-		return &unreached{err}
+		return err
 	}
 	l.born, l.used = time.Now(), time.Now()
 	l.types = pgtype.NewMap()

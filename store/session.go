@@ -40,7 +40,7 @@ func (c *session) do(ctx context.Context, f func(context.Context, *pgx.Conn) err
 	}
 	defer func() { c.turn <- struct{}{} }()
 	if err := c.connect(ctx); err != nil {
-		return Classify(&unreached{err})
+		return Classify(err)
 	}
 	err := f(ctx, c.conn)
 	c.settle()
