@@ -196,8 +196,11 @@ func TestNoAllocations(t *testing.T) {
 		table   *sinkd.Table
 		records []*sinkd.Record
 	}{
-		{"narrow", orders(), narrow(300)}, {"wide", orders(), wide(300)},
-		{"landing", landing, narrow(300)}, {"headers", landing, headers}, {"changing", orders(), changing},
+		{"narrow", orders(), narrow(300)},
+		{"wide", orders(), wide(300)},
+		{"landing", landing, narrow(300)},
+		{"headers", landing, headers},
+		{"changing", orders(), changing},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e, b := newOrders(t, c.table), batchOf(c.records)

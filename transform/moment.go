@@ -145,24 +145,24 @@ func (c *clock) time() bool {
 	default:
 		return false
 	}
-	fraction := c.fraction()
+	fraction, ok := c.fraction()
 	c.m.micros = int64((hour*60+minute)*60+second)*microsOfSecond + fraction
-	return minute < 60 && second <= 60 && c.m.micros <= microsOfDay
+	return ok && minute < 60 && second <= 60 && c.m.micros <= microsOfDay
 }
 
-// fraction reads the digits behind a point as microseconds; finer ones are
-// dropped.
-func (c *clock) fraction() int64 {
+// fraction reads the digits behind a point, if there is one, as microseconds;
+// finer ones are dropped.
+func (c *clock) fraction() (micros int64, ok bool) {
 	if !c.next('.') {
-		return 0
+		return 0, true
 	}
-	var micros int64
+	start := c.i
 	unit := int64(microsOfSecond)
 	for ; c.peek()-'0' <= 9; c.i++ {
 		unit /= 10
 		micros += int64(c.text[c.i]-'0') * unit
 	}
-	return micros
+	return micros, c.i > start
 }
 
 // zone reads Z, UTC, GMT or an offset: +02, +2, +0230, +02:30, +02:30:15.

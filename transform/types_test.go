@@ -170,7 +170,7 @@ func randomTime(rnd *rand.Rand) string {
 		text += pick("T", "t", " ", "  ") + fmt.Sprintf("%02d:%02d", rnd.IntN(25), rnd.IntN(60))
 		if rnd.IntN(4) > 0 {
 			text += fmt.Sprintf(":%02d", rnd.IntN(61))
-			text += pick("", "", ".5", ".123", ".123456", ".000001", ".")
+			text += pick("", "", ".5", ".123", ".123456", ".000001")
 		}
 	}
 	text += pick("", "", "Z", "z", "+00", "-0000", fmt.Sprintf("%+03d:%02d", rnd.IntN(33)-16, rnd.IntN(61)), " UTC", " -03:30", "+05:30:15")
