@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sinkd/sinkd"
 	"github.com/sinkd/sinkd/cmd/sinkd/config"
@@ -82,6 +83,11 @@ func TestLogger(t *testing.T) {
 		if !strings.Contains(b.String(), test.want) || test.want == "" && b.Len() > 0 {
 			t.Errorf("%s %s: %q", test.level, test.format, b.String())
 		}
+	}
+	var b bytes.Buffer
+	newLogger(&b, &config.Config{}).Info("waiting", slog.Duration("next", 1500*time.Millisecond))
+	if !strings.Contains(b.String(), `"next":"1.5s"`) {
+		t.Errorf("a duration is written as %s", b.String())
 	}
 	if newLogger(&bytes.Buffer{}, &config.Config{Variables: config.Variables{LogLevel: "debug"}}).Enabled(t.Context(), slog.LevelDebug-1) {
 		t.Error("debug logs more than debug")

@@ -14,7 +14,7 @@ func newLogger(w io.Writer, c *config.Config) *slog.Logger {
 	var level slog.Level
 	// The values were checked when the configuration was loaded.
 	_ = level.UnmarshalText([]byte(c.LogLevel))
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: readable}
 	var h slog.Handler
 	if c.LogFormat == "text" || c.LogFormat == "" && isTerminal(w) {
 		h = slog.NewTextHandler(w, options)
@@ -22,6 +22,14 @@ func newLogger(w io.Writer, c *config.Config) *slog.Logger {
 		h = slog.NewJSONHandler(w, options)
 	}
 	return slog.New(h).With(slog.String("pipeline", c.Pipeline))
+}
+
+// readable writes durations as people do, where JSON would have nanoseconds.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // isTerminal tells whether a person reads what is written to w.
