@@ -1,10 +1,9 @@
 package lab
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -54,15 +53,12 @@ func makeDirectory(parent string) (*directory, error) {
 	return d, nil
 }
 
-// remove removes the directory with all that is in it. A server that was just
-// killed may have children that still write: it tries for some seconds.
+// remove removes what the watcher has left of the directory: nothing, unless
+// somebody ended it.
 func (d *directory) remove() error {
 	var err error
-	for range 50 {
-		if err = os.RemoveAll(d.path); err == nil {
-			break
-		}
-		time.Sleep(100 * time.Millisecond)
+	if _, there := os.Stat(d.path); there == nil {
+		err = removeTree(d.path)
 	}
 	if d.lock != nil {
 		_ = d.lock.Close()
@@ -87,9 +83,7 @@ func sweep(parent string) {
 		if err != nil {
 			continue // held by its owner, or not ours to touch
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		_ = exec.CommandContext(ctx, "/bin/sh", "-c", removal, "sweep", dir).Run()
-		cancel()
+		_ = removeTree(dir)
 		_ = lock.Close()
 	}
 }
@@ -103,7 +97,7 @@ func lockFile(name string, how int) (*os.File, error) {
 	}
 	for {
 		err = syscall.Flock(int(f.Fd()), how)
-		if err != syscall.EINTR {
+		if !errors.Is(err, syscall.EINTR) {
 			break
 		}
 	}

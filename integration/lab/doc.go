@@ -19,4 +19,8 @@
 //
 // and Database, SharedKafka and Topic in its tests. The package is never
 // imported by production code.
+//
+// What has to be fetched is kept in sinkd-lab below the user's cache directory.
+// SINKD_LAB_POSTGRES=14 to 18 chooses the version of the shared server. A part
+// that cannot be had skips the tests that need it, and fails them where CI=true.
 package lab

@@ -15,9 +15,9 @@ type Lab struct {
 	dir     *directory
 	spawner *spawner
 	watcher *watcher
-	unwatch func() bool // parts from the context that New was given
 
 	mu     sync.Mutex
+	unbind func() bool // parts from the context that New was given
 	closed bool
 	count  int // names below the directory are unique
 	builds map[string]*build
@@ -53,7 +53,9 @@ func New(ctx context.Context, dir string) (*Lab, error) {
 		current.lab, current.shared = l, new(shared)
 	}
 	current.Unlock()
-	l.unwatch = context.AfterFunc(ctx, func() { _ = l.Close() })
+	l.mu.Lock()
+	l.unbind = context.AfterFunc(ctx, func() { _ = l.Close() })
+	l.mu.Unlock()
 	return l, nil
 }
 
@@ -63,10 +65,10 @@ func open(parent string) (*Lab, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lab: %w", err)
 	}
-	l := &Lab{dir: dir, spawner: newSpawner(), unwatch: func() bool { return true }}
+	l := &Lab{dir: dir, spawner: newSpawner()}
 	if l.watcher, err = startWatcher(l.spawner, dir.path); err != nil {
 		l.spawner.close()
-		dir.remove()
+		_ = dir.remove()
 		return nil, fmt.Errorf("lab: %w", err)
 	}
 	return l, nil
@@ -79,35 +81,37 @@ func (l *Lab) Dir() string { return l.dir.path }
 // removes its files. It may be called again, and at the same time: every call
 // returns when all is gone.
 func (l *Lab) Close() error {
-	l.once.Do(func() {
-		l.unwatch()
-		current.Lock()
-		if current.lab == l {
-			current.lab, current.shared = nil, nil
-		}
-		current.Unlock()
-
-		l.mu.Lock()
-		l.closed = true
-		ends := slices.Clone(l.ends)
-		procs := slices.Clone(l.procs)
-		l.mu.Unlock()
-		for _, end := range slices.Backward(ends) {
-			end()
-		}
-		for _, p := range procs {
-			_ = p.Signal(p.end)
-			_ = p.Resume() // a stopped process takes no signal but KILL
-		}
-		deadline := time.Now().Add(10 * time.Second)
-		for _, p := range procs {
-			p.finish(time.Until(deadline))
-		}
-		l.err = l.dir.remove()
-		l.watcher.close()
-		l.spawner.close()
-	})
+	l.once.Do(func() { l.err = l.close() })
 	return l.err
+}
+
+func (l *Lab) close() error {
+	current.Lock()
+	if current.lab == l {
+		current.lab, current.shared = nil, nil
+	}
+	current.Unlock()
+
+	l.mu.Lock()
+	l.closed = true // nothing is added any more
+	l.mu.Unlock()
+	if l.unbind != nil {
+		l.unbind()
+	}
+	for _, end := range slices.Backward(l.ends) {
+		end()
+	}
+	for _, p := range l.procs {
+		_ = p.Signal(p.end)
+		_ = p.Resume() // a stopped process takes no signal but KILL
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for _, p := range l.procs {
+		p.finish(time.Until(deadline))
+	}
+	l.watcher.close()
+	l.spawner.close()
+	return l.dir.remove()
 }
 
 // subdir makes a new directory below the lab's.

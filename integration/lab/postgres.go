@@ -48,8 +48,8 @@ func StartPostgres(opts PostgresOptions) (*Postgres, error) {
 	return l.StartPostgres(opts)
 }
 
-// StartPostgres starts a server that ends with the lab. Where no binaries are
-// installed or can be fetched the error is one of ErrMissing.
+// StartPostgres starts a server that ends with the lab. Where no programs are
+// installed nor can be fetched, the error is a Missing.
 func (l *Lab) StartPostgres(opts PostgresOptions) (*Postgres, error) {
 	bin, err := findBinaries(l, opts.Version)
 	if err != nil {
@@ -222,32 +222,4 @@ func (p *Postgres) stop(mode string) error {
 		return fmt.Errorf("postgres: no shutdown mode %q: fast or immediate", mode)
 	}
 	return p.process().Stop(sig, 30*time.Second)
-}
-
-// Exec runs one SQL text on a connection of its own, as superuser.
-func (p *Postgres) Exec(sql string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	return execOn(ctx, p.URL(), sql)
-}
-
-func execOn(ctx context.Context, url, sql string) error {
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, sql)
-	return err
-}
-
-func queryOn[T any](ctx context.Context, url, sql string) (T, error) {
-	var value T
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		return value, err
-	}
-	defer conn.Close(ctx)
-	err = conn.QueryRow(ctx, sql).Scan(&value)
-	return value, err
 }

@@ -56,6 +56,8 @@ func TestScenario(t *testing.T) {
 	fmt.Printf("STARTED %s\n", report)
 	switch end {
 	case "pass":
+	case "server killed":
+		must(t, p.Kill())
 	case "fail":
 		t.Fatal("as asked")
 	case "panic":
@@ -88,6 +90,7 @@ func TestNothingIsLeft(t *testing.T) {
 		ends      string
 	}{
 		{"pass", "pass", 0, "exit status 0"},
+		{"server killed", "server killed", 0, "exit status 0"},
 		{"fail", "fail", 0, "exit status 1"},
 		{"panic", "panic", 0, "exit status 2"},
 		{"panic in a goroutine", "panic elsewhere", 0, "exit status 2"},

@@ -61,19 +61,3 @@ func (p *Postgres) Promote() error {
 	}
 	return err
 }
-
-// Until asks a question until the answer is true, for a minute.
-func (p *Postgres) Until(question string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	for {
-		if yes, err := queryOn[bool](ctx, p.URL(), question); err != nil || yes {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("postgres: not true within a minute: %s", question)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}

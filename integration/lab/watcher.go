@@ -1,7 +1,10 @@
 package lab
 
 import (
+	"context"
+	"fmt"
 	"os"
+	"os/exec"
 	"time"
 )
 
@@ -49,9 +52,19 @@ func startWatcher(s *spawner, dir string) (*watcher, error) {
 	return &watcher{pipe: w, proc: p}, nil
 }
 
-// close tells the watcher that the program ended, and waits until it has seen
-// that nothing is left.
+// close tells the watcher that all has ended, and waits until it has removed
+// the directory.
 func (w *watcher) close() {
 	_ = w.pipe.Close()
-	w.proc.finish(10 * time.Second)
+	w.proc.finish(time.Minute)
+}
+
+// removeTree removes a lab's directory where no watcher does it.
+func removeTree(dir string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, "/bin/sh", "-c", removal, "sinkd-lab-sweep", dir).CombinedOutput(); err != nil {
+		return fmt.Errorf("remove %s: %w: %s", dir, err, out)
+	}
+	return nil
 }
