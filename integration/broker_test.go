@@ -68,9 +68,8 @@ func (w *world) reached(want map[int32]int64) error {
 }
 
 // stored gives the offsets of the records that the partition's log holds below
-// its last stable offset, those of aborted transactions left out, and whether
-// there is anything else: markers, or batches that compaction left empty.
-func (w *world) stored(partition int32) (records []int64, other bool) {
+// its last stable offset, those of aborted transactions left out.
+func (w *world) stored(partition int32) (records []int64) {
 	w.t.Helper()
 	ctx := w.t.Context()
 	topics, err := w.admin().Metadata(ctx, w.topic)
@@ -104,9 +103,8 @@ func (w *world) stored(partition int32) (records []int64, other bool) {
 			Offset: at, IsolationLevel: kgo.ReadCommitted(), Topic: w.topic, Partition: partition,
 		}, answer, kgo.DefaultDecompressor(), nil)
 		if next <= at {
-			return records, other
+			return records
 		}
-		other = other || int64(len(fp.Records)) < next-at
 		for _, r := range fp.Records {
 			records = append(records, r.Offset)
 		}
