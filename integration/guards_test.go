@@ -1,0 +1,157 @@
+package integration_test
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Each test of this file makes the one situation that a guard of the protocol
+// is there for. TestNegativeControls takes the guards out.
+
+// What was read before a fence lies beyond the position that the next claim
+// reads. The queue that holds it must not become the next claim's.
+func TestQueueBelongsToOneClaim(t *testing.T) {
+	t.Parallel()
+	w, _ := newFakeWorld(t, 1)
+	s := start(t, w.env().with("SINKD_LANES", "1", "SINKD_BATCH_MAX_RECORDS", "100"))
+	s.ready(30 * time.Second)
+
+	tx := w.begin()
+	w.txExec(tx, `SELECT FROM sinkd.offsets FOR UPDATE`)
+	w.produce(100, 1) // a batch that waits for the row
+	eventually(t, 10*time.Second, "no session waits for the position", func() error {
+		if query[int](w, `SELECT count(*) FROM pg_stat_activity
+			WHERE wait_event_type = 'Lock' AND datname = current_database()`)[0] == 0 {
+			return errors.New("none")
+		}
+		return nil
+	})
+	w.produce(1000, 1) // encoded, or in the queue
+	eventually(t, 10*time.Second, "no record is queued", func() error { return s.queued(500) })
+	w.txExec(tx, `UPDATE sinkd.offsets SET claim = gen_random_uuid()`)
+	try(t, tx.Commit(t.Context()))
+	w.complete()
+	if n := s.metric("sinkd_claims_total", `outcome="fenced"`); n == 0 {
+		t.Error("the claim was not fenced")
+	}
+}
+
+// queued tells whether the lanes hold so many records that no batch has taken.
+func (s *service) queued(n float64) error {
+	s.t.Helper()
+	var sum float64
+	lanes, _ := s.status()["lanes"].([]any)
+	for _, l := range lanes {
+		lane, _ := l.(map[string]any)
+		queued, _ := lane["queued_records"].(float64)
+		sum += queued
+	}
+	if sum < n {
+		return fmt.Errorf("%v records in the queues", sum)
+	}
+	return nil
+}
+
+// begin opens a transaction on a connection of its own.
+func (w *world) begin() pgx.Tx {
+	w.t.Helper()
+	conn, err := pgx.Connect(w.t.Context(), w.url)
+	try(w.t, err)
+	w.t.Cleanup(func() { _ = conn.Close(w.t.Context()) })
+	tx, err := conn.Begin(w.t.Context())
+	try(w.t, err)
+	return tx
+}
+
+func (w *world) txExec(tx pgx.Tx, sql string) {
+	w.t.Helper()
+	_, err := tx.Exec(w.t.Context(), sql)
+	try(w.t, err)
+}
+
+// The client fetches from a higher offset than it was told, once. What it
+// passes over looks like a gap in the log, and is not.
+func TestFirstGapIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	w, c := newFakeWorld(t, 1)
+	w.produce(40, 1) // a fetch gives whole batches: this one is passed over
+	w.produce(60, 1)
+	var passed atomic.Bool
+	c.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		f := req.(*kmsg.FetchRequest)
+		if f.SessionEpoch >= 0 && len(f.Topics) > 0 { // a fetch of sinkd's own has no session
+			f.Topics[0].Partitions[0].FetchOffset = 40
+			passed.Store(true)
+			c.DropControl()
+		}
+		return nil, nil, false
+	})
+	start(t, w.env()).ready(30 * time.Second)
+	w.complete()
+	w.produce(10, 1)
+	w.complete()
+	if !passed.Load() {
+		t.Error("the client has not passed over anything")
+	}
+}
+
+// A pipeline that begins at the end of the log is killed before its first
+// batch. What is produced while it is down belongs to it.
+func TestStartIsPinned(t *testing.T) {
+	t.Parallel()
+	w, _ := newFakeWorld(t, 2)
+	w.produce(50, 2)
+	w.forget()
+	e := w.env().with("SINKD_START", "latest")
+	s := start(t, e)
+	s.ready(30 * time.Second)
+	try(t, s.Kill())
+	w.produce(100, 2)
+	start(t, e).ready(60 * time.Second)
+	w.produce(100, 2)
+	w.complete()
+}
+
+// A topic that is deleted and made anew while the service is down has the same
+// name, and offsets that mean other records.
+func TestRecreatedTopicIsRefusedAtTheClaim(t *testing.T) {
+	t.Parallel()
+	w, c := newFakeWorld(t, 1)
+	w.produce(100, 1)
+	if code := start(t, w.env(), "run", "--until-caught-up").exit(60 * time.Second); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	w.exact()
+	try(t, c.DeleteTopic(w.topic))
+	try(t, c.CreateTopic(w.topic, 1, nil))
+	w.strange(200)
+	if code := start(t, w.env(), "run", "--until-caught-up").exit(60 * time.Second); code != 1 {
+		t.Errorf("exit code %d of a run with a halted partition, want 1", code)
+	}
+	w.exact()
+	got := query[string](w, `SELECT next_offset || ' ' || coalesce(halted, 'not halted') FROM sinkd.offsets`)[0]
+	if want := "100 topic_recreated"; got != want {
+		t.Errorf("position %s, want %s", got, want)
+	}
+}
+
+// strange produces events that are not to land, by a client that has not seen
+// the topic before.
+func (w *world) strange(n int) {
+	w.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.brokers), kgo.DefaultProduceTopic(w.topic))
+	try(w.t, err)
+	defer client.Close()
+	recs := make([]*kgo.Record, n)
+	for i := range recs {
+		recs[i] = w.event(int64(1_000_000+i), 0)
+	}
+	try(w.t, client.ProduceSync(w.t.Context(), recs...).FirstErr())
+}
