@@ -16,6 +16,9 @@ const (
 	// pollPatience bounds a poll, so that seeks, group offsets and the end are
 	// never far.
 	pollPatience = 100 * time.Millisecond
+	// sweepInterval is the least time between two looks at all queues: with
+	// hundreds of them a look costs more than a poll.
+	sweepInterval = 20 * time.Millisecond
 	// commitInterval is the least time between two courtesy commits of group
 	// offsets.
 	commitInterval = time.Second
@@ -36,6 +39,8 @@ type poller struct {
 	wake chan struct{}
 	// blocked is when the budget or the lanes kept it from polling last.
 	blocked time.Time
+	// swept is when all queues were looked at last.
+	swept time.Time
 	// committed is when group offsets were sent last; sending that a commit is
 	// under way, during which no offset may be set.
 	committed time.Time
@@ -201,8 +206,11 @@ func (p *poller) between(ctx context.Context) {
 			p.start(s)
 		}
 	}
-	p.resume()
-	p.tails(ctx)
+	if now := time.Now(); now.Sub(p.swept) > sweepInterval {
+		p.swept = now
+		p.resume()
+		p.tails(ctx)
+	}
 	p.commit(ctx)
 }
 
