@@ -3,7 +3,9 @@ package transform
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -74,7 +76,13 @@ var seedValues = []string{
 func TestPostgresTakesWhatWeCallGood(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	if text := os.Getenv("SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("SEED=%d replays this", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	values := make([]string, 0, 4000)
 	for len(values) < cap(values) {
