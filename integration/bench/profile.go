@@ -13,9 +13,10 @@ import (
 
 // profileRun runs a variant once more, outside of the rounds, and leaves the
 // CPU profile that sinkd itself takes. A profile that is not done when sinkd
-// ends is lost, so it covers whole seconds less than the run took before.
+// ends is lost, so it covers, in whole seconds, about half of what the run took
+// before.
 func (b *bench) profileRun(ctx context.Context, c *contest, v variant, before *result) error {
-	seconds := int(before.median(func(s sample) float64 { return s.wall.Seconds() }) - 0.4)
+	seconds := int(before.median(func(s sample) float64 { return s.wall.Seconds() })*0.5 + 0.4)
 	if seconds < 1 {
 		b.say("%s ends too early for a profile: give more -records", v.name)
 		return nil
