@@ -2,7 +2,7 @@ package stream
 
 import (
 	"context"
-	"log/slog"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -257,6 +257,5 @@ func (c *claimer) failed(ws []*wish, what string, err error) {
 		c.later(w)
 	}
 	c.flow.metrics.claim("failed")
-	c.flow.health.failing(err, 0)
-	c.flow.log.Warn("cannot "+what+", trying again", slog.Any("error", err), slog.Int("partitions", len(ws)))
+	c.flow.health.failing(fmt.Errorf("cannot %s: %w", what, err), 0)
 }

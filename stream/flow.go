@@ -42,6 +42,10 @@ type Flow struct {
 	// the pipeline had never been started before.
 	present map[string]bool
 	first   bool
+	// missing are the topics that were not; people ask for them meanwhile.
+	missing atomic.Pointer[[]string]
+	// opened is poked when a claim opened its queue.
+	opened chan struct{}
 }
 
 // HaltedError tells that the flow has ended while partitions were halted or
@@ -65,7 +69,7 @@ func (e *HaltedError) Error() string {
 func New(cfg Config) (*Flow, error) {
 	f := &Flow{
 		cfg: cfg, log: cfg.Logger, metrics: cfg.Metrics,
-		budget: newBudget(cfg.Memory), enough: make(chan struct{}),
+		budget: newBudget(cfg.Memory), enough: make(chan struct{}), opened: make(chan struct{}, 1),
 		assigned: assignment{parts: make(map[sinkd.Partition]*part)},
 	}
 	var err error

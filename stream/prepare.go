@@ -25,7 +25,6 @@ func (f *Flow) prepare(ctx context.Context) error {
 		}
 		d := wait.next()
 		f.health.failing(err, d)
-		f.log.Warn("cannot start yet, trying again", slog.Any("error", err), slog.Duration("in", d))
 		if !sleep(ctx, d) {
 			return context.Cause(ctx)
 		}
@@ -42,6 +41,7 @@ func (f *Flow) tryPrepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	f.absent(topics)
 	cluster, err := f.brokers.cluster(ctx)
 	if err != nil {
 		return err
@@ -90,13 +90,7 @@ func (f *Flow) pinAll(ctx context.Context, topics map[string]sinkd.Topic) error 
 // matching describes the topics that are there and that the flow subscribes to.
 func (f *Flow) matching(ctx context.Context) (map[string]sinkd.Topic, error) {
 	if len(f.cfg.Patterns) == 0 {
-		topics, err := f.brokers.topics(ctx, f.cfg.Topics...)
-		for _, name := range f.cfg.Topics {
-			if _, ok := topics[name]; err == nil && !ok {
-				f.log.Warn("the topic does not exist; waiting for it", slog.String("topic", name))
-			}
-		}
-		return topics, err
+		return f.brokers.topics(ctx, f.cfg.Topics...)
 	}
 	topics, err := f.brokers.topics(ctx)
 	for name := range topics {
@@ -105,6 +99,18 @@ func (f *Flow) matching(ctx context.Context) (map[string]sinkd.Topic, error) {
 		}
 	}
 	return topics, err
+}
+
+// absent says which topics the flow has to wait for.
+func (f *Flow) absent(topics map[string]sinkd.Topic) {
+	var missing []string
+	for _, name := range f.cfg.Topics {
+		if _, ok := topics[name]; !ok {
+			missing = append(missing, name)
+			f.log.Warn("the topic does not exist; waiting for it", slog.String("topic", name))
+		}
+	}
+	f.missing.Store(&missing)
 }
 
 // subscribes tells whether the flow reads the topic.

@@ -59,6 +59,7 @@ func (f *Flow) open(pt *part, c *claimed) *queue {
 	f.courtesy.mark(pt.Partition, kgo.EpochOffset{Epoch: c.claim.Epoch, Offset: c.claim.Next})
 	f.log.Info("partition claimed", slog.String("partition", pt.String()), slog.Int64("position", c.claim.Next))
 	f.metrics.opened(pt.Partition)
+	poke(f.opened)
 	f.caught.poke()
 	return q
 }

@@ -3,6 +3,7 @@ package stream
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sinkd/sinkd"
@@ -88,6 +89,9 @@ func (f *Flow) judge(s *State, count map[phase]int) {
 		s.Reason = fmt.Sprintf("%d partitions wait for their claim", count[claiming])
 		if len(s.Partitions) == 0 {
 			s.Reason = "no partitions are assigned"
+			if names := f.missing.Load(); names != nil && len(*names) > 0 {
+				s.Reason += "; at the start there was no topic " + strings.Join(*names, ", ")
+			}
 		}
 	}
 }

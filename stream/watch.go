@@ -82,7 +82,7 @@ func (f *Flow) revive(p sinkd.Partition) {
 	f.claimer.ask([]*part{pt}, nil, 0)
 }
 
-// observe looks at the brokers' side now and then.
+// observe looks at the brokers' side now and then, and when claims were made.
 func (f *Flow) observe(ctx context.Context) {
 	for {
 		err := f.sight(ctx)
@@ -92,8 +92,14 @@ func (f *Flow) observe(ctx context.Context) {
 		case ctx.Err() == nil:
 			f.health.failing(err, observeInterval)
 		}
-		if !sleep(ctx, observeInterval) {
+		again := time.NewTimer(observeInterval)
+		select {
+		case <-ctx.Done():
+			again.Stop()
 			return
+		case <-f.opened:
+			again.Stop()
+		case <-again.C:
 		}
 	}
 }
