@@ -101,8 +101,11 @@ func (d *demo) freeze(ctx context.Context) ([]string, error) {
 	if err := d.service.process.Pause(); err != nil {
 		return nil, err
 	}
+	tick := time.NewTicker(3 * time.Millisecond)
+	defer tick.Stop()
 	var before []string
-	for range 5 {
+	for range 4 {
+		<-tick.C // time for what was sent before to arrive
 		_, open, err := d.look(ctx, true)
 		if err != nil || len(open) > 0 && slices.Equal(open, before) {
 			return open, err
