@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -116,14 +117,21 @@ func (w *world) stored(partition int32) (records []int64) {
 // last ones.
 func (w *world) load(n, partitions int) (stop func()) {
 	w.t.Helper()
+	return w.keep(func(ctx context.Context) error { return w.tryProduce(ctx, n, partitions) })
+}
+
+// keep does something every 20 ms until stop is called, which waits for the
+// last time, or until it fails.
+func (w *world) keep(do func(context.Context) error) (stop func()) {
+	w.t.Helper()
 	quit := make(chan struct{})
 	var failed error
-	var producing sync.WaitGroup
-	producing.Go(func() {
+	var doing sync.WaitGroup
+	doing.Go(func() {
 		tick := time.NewTicker(20 * time.Millisecond)
 		defer tick.Stop()
 		for failed == nil {
-			failed = w.tryProduce(w.t.Context(), n, partitions)
+			failed = do(w.t.Context())
 			select {
 			case <-quit:
 				return
@@ -133,7 +141,7 @@ func (w *world) load(n, partitions int) (stop func()) {
 	})
 	stop = sync.OnceFunc(func() {
 		close(quit)
-		producing.Wait()
+		doing.Wait()
 		if failed != nil {
 			w.t.Error(failed)
 		}

@@ -49,13 +49,13 @@ func TestKillCampaign(t *testing.T) {
 		victims[i] = newVictim(w, fmt.Sprintf("replica %d", i+1), plans[i])
 		victims[i].s.ready(60 * time.Second)
 	}
-	load := w.feed(40, campaignPartitions)
+	stop := w.feed(40, campaignPartitions)
 	group, ctx := errgroup.WithContext(t.Context())
 	for _, v := range victims {
 		group.Go(func() error { return v.suffer(ctx) })
 	}
 	err := group.Wait()
-	load.end()
+	stop()
 	for _, v := range victims {
 		v.tell()
 	}

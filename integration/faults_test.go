@@ -71,12 +71,12 @@ func TestCutsInCopy(t *testing.T) {
 	w, _ := newFakeWorld(t, 2)
 	e, proxy := w.proxied("SINKD_BATCH_MAX_RECORDS", "200")
 	start(t, e).ready(30 * time.Second)
-	f := w.feed(50, 2)
+	stop := w.feed(50, 2)
 	for i := range 5 {
 		strikes(t, proxy.CutInCopy(int64(100+500*i), 1))
 		w.advance(1)
 	}
-	f.end()
+	stop()
 	w.complete()
 }
 
@@ -88,14 +88,14 @@ func TestServerRestartedUnderLoad(t *testing.T) {
 	w := newWorldAt(t, lab.Cluster(t).ListenAddrs()[0], pg.Database(t), 2)
 	s := start(t, w.env().with("SINKD_BATCH_MAX_RECORDS", "200"))
 	s.ready(30 * time.Second)
-	f := w.feed(50, 2)
+	stop := w.feed(50, 2)
 	for range 2 {
 		w.advance(500)
 		try(t, pg.Restart("immediate"))
 		w.disconnect()
 	}
 	w.advance(500)
-	f.end()
+	stop()
 	w.complete()
 	s.ready(10 * time.Second)
 }
@@ -105,7 +105,7 @@ func TestBackendsTerminatedUnderLoad(t *testing.T) {
 	t.Parallel()
 	w, _ := newFakeWorld(t, 2)
 	start(t, w.env().with("SINKD_BATCH_MAX_RECORDS", "200")).ready(30 * time.Second)
-	f := w.feed(50, 2)
+	stop := w.feed(50, 2)
 	for range 5 {
 		w.advance(200)
 		if n := w.terminate(); n == 0 {
@@ -113,7 +113,7 @@ func TestBackendsTerminatedUnderLoad(t *testing.T) {
 		}
 	}
 	w.advance(200)
-	f.end()
+	stop()
 	w.complete()
 }
 
@@ -137,7 +137,7 @@ func TestStandbyPromotedWithoutTheLastCommits(t *testing.T) {
 	e, proxy := w.proxied("SINKD_BATCH_MAX_RECORDS", "200")
 	s := start(t, e)
 	s.ready(30 * time.Second)
-	f := w.feed(50, 2)
+	stop := w.feed(50, 2)
 	w.advance(500)
 	try(t, standby.CatchUp(primary))
 	try(t, standby.Detach())
@@ -155,7 +155,7 @@ func TestStandbyPromotedWithoutTheLastCommits(t *testing.T) {
 	try(t, proxy.SetTarget(standby.Addr()))
 	try(t, proxy.Accept())
 	w.advance(ahead - w.moved() + 500)
-	f.end()
+	stop()
 	w.complete()
 	if n := s.metric("sinkd_retries_total", `class="fenced"`); n == 0 {
 		t.Error("no batch was fenced by the position that went back")

@@ -30,40 +30,21 @@ func (w *world) proxied(pairs ...string) (env, *lab.Proxy) {
 	return w.env().with("SINKD_DATABASE_URL", proxy.URL(w.url)).with(pairs...), proxy
 }
 
-// feed produces all along, until it is ended.
-type feed struct {
-	t    testing.TB
-	quit chan struct{}
-	done chan error
-}
-
 // badEach is after how many events a feed produces a bad record.
 const badEach = 400
 
-// feed begins to produce n events every 20 ms, and a bad record now and then.
-func (w *world) feed(n, partitions int) *feed {
-	f := &feed{t: w.t, quit: make(chan struct{}), done: make(chan error, 1)}
-	go func() { f.done <- w.feeding(f.quit, n, partitions) }()
-	return f
-}
-
-func (w *world) feeding(quit <-chan struct{}, n, partitions int) error {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for sent := 0; ; sent += n {
+// feed is load with a bad record now and then.
+func (w *world) feed(n, partitions int) (stop func()) {
+	w.t.Helper()
+	sent := 0
+	return w.keep(func(ctx context.Context) error {
 		var bad []string
 		if sent/badEach != (sent+n)/badEach {
 			bad = []string{`{"id": "none"}`}
 		}
-		if err := w.tryMix(w.t.Context(), n, partitions, bad...); err != nil {
-			return err
-		}
-		select {
-		case <-tick.C:
-		case <-quit:
-			return nil
-		}
-	}
+		sent += n
+		return w.tryMix(ctx, n, partitions, bad...)
+	})
 }
 
 // tryMix produces events, spread over the partitions, and between them bad
@@ -90,15 +71,6 @@ func (w *world) tryMix(ctx context.Context, n, partitions int, bad ...string) er
 			w.sent[at] = first + int64(i-len(bad))
 		}
 	})
-}
-
-// end ends the feed after what it is sending.
-func (f *feed) end() {
-	f.t.Helper()
-	close(f.quit)
-	if err := <-f.done; err != nil {
-		f.t.Fatal(err)
-	}
 }
 
 // behind tells, without looking at rows, which positions have not come to the

@@ -39,7 +39,7 @@ func newVictim(w *world, name string, plan []strike) *victim {
 // work, so that it hits something.
 func (v *victim) suffer(ctx context.Context) error {
 	for i, s := range v.plan {
-		if err := v.atWork(ctx); err != nil {
+		if err := v.s.atWork(ctx); err != nil {
 			return fmt.Errorf("%s, before cycle %d, %s: %w", v.name, i+1, s.kind, err)
 		}
 		pause(ctx, s.lull)
@@ -59,7 +59,7 @@ func (v *victim) suffer(ctx context.Context) error {
 			}
 		}
 	}
-	return v.atWork(ctx)
+	return v.s.atWork(ctx)
 }
 
 func (v *victim) note(format string, args ...any) {
@@ -72,16 +72,16 @@ func (v *victim) tell() {
 	v.world.t.Logf("%s:\n%s", v.name, strings.Join(v.log, "\n"))
 }
 
-// atWork waits until the replica has committed a batch from now on.
-func (v *victim) atWork(ctx context.Context) error {
+// atWork waits until the process has committed a batch from now on.
+func (s *service) atWork(ctx context.Context) error {
 	before := -1.0
 	return await(ctx, 90*time.Second, func() error {
-		if v.s.Ended() {
-			return fmt.Errorf("it ended by itself: %s", v.s.Tail())
+		if s.Ended() {
+			return fmt.Errorf("it ended by itself: %s", s.Tail())
 		}
 		asking, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
-		n, err := v.s.tryMetric(asking, "sinkd_batches_total", `outcome="committed"`)
+		n, err := s.tryMetric(asking, "sinkd_batches_total", `outcome="committed"`)
 		switch {
 		case err != nil:
 			return err
@@ -89,7 +89,7 @@ func (v *victim) atWork(ctx context.Context) error {
 			before = n
 		}
 		if n == before {
-			return fmt.Errorf("it has committed nothing: %s", v.s.Tail())
+			return fmt.Errorf("it has committed nothing: %s", s.Tail())
 		}
 		return nil
 	})
