@@ -36,7 +36,7 @@ func (l *lane) apply(ctx context.Context, b *sinkd.Batch) error {
 		if !errors.Is(err, errUnknown) {
 			return err
 		}
-		l.unknown = b.Ranges
+		l.unknown = positionsOf(b.Ranges)
 		l.store.cfg.Logger.Warn("COMMIT without an answer", "batch", b.ID)
 	}
 	return Classify(errUnknown)
@@ -106,13 +106,7 @@ func (l *lane) copy(ctx context.Context, b *sinkd.Batch) error {
 func (l *lane) copyRows(ctx context.Context, r *sinkd.Rows) error {
 	ctx, cancel := l.deadline(ctx)
 	defer cancel()
-	tag, err := l.conn.CopyFrom(ctx, bytes.NewReader(r.Buf), copySQL(r))
-	if err == nil && tag.RowsAffected() == 0 && len(r.Row) > 0 {
-		// A BEFORE trigger that answers NULL takes rows away, by its owner's
-		// will; all of them at once is worth a line.
-		l.store.cfg.Logger.Debug("COPY wrote no row", "table", r.Table.String())
-	}
-	if err != nil {
+	if _, err := l.conn.CopyFrom(ctx, bytes.NewReader(r.Buf), copySQL(r)); err != nil {
 		return l.store.explainRows(err, r)
 	}
 	return nil

@@ -32,6 +32,7 @@ type own struct {
 	hint string
 }
 
+// Unwrap gives the cause.
 func (o *own) Unwrap() error { return o.error }
 
 // Classify is the error table: what a lane does about an error, by its

@@ -80,6 +80,16 @@ func (l *lane) resolve(ctx context.Context) (outcome, error) {
 	return fenced, nil
 }
 
+// positionsOf keeps what a batch does to positions, without its records: the
+// caller may use those again, or let go of them.
+func positionsOf(ranges []sinkd.Range) []sinkd.Range {
+	out := make([]sinkd.Range, len(ranges))
+	for i, r := range ranges {
+		out[i] = sinkd.Range{Claim: r.Claim, From: r.From, Until: r.Until}
+	}
+	return out
+}
+
 // sameRanges tells whether two lists of ranges move the same positions.
 func sameRanges(a, b []sinkd.Range) bool {
 	if len(a) != len(b) {
