@@ -52,10 +52,12 @@ func TestProof(t *testing.T) {
 		{"field set to NULL", `UPDATE public.earthquakes SET place = NULL WHERE ` + one, proof{Changed: 1}},
 		{"changed dead letter", `UPDATE sinkd.dead_letters SET value = '' WHERE ctid = (SELECT min(ctid) FROM sinkd.dead_letters)`, proof{Changed: 1}},
 		{"invented row", `UPDATE public.earthquakes SET kafka_offset = 1000000 WHERE ` + one, proof{Lost: 1, Changed: 1, Invented: 1}},
-		{"broken record as a row", `
+		{
+			"broken record as a row", `
 			INSERT INTO public.earthquakes SELECT '', now(), 0, '', '', 0, NULL, partition, record_offset FROM sinkd.dead_letters LIMIT 1;
 			DELETE FROM sinkd.dead_letters d USING public.earthquakes WHERE (partition, record_offset) = (kafka_partition, kafka_offset)`,
-			proof{Changed: 1}},
+			proof{Changed: 1},
+		},
 		{"gap in the ledger", `DELETE FROM sinkd.batches WHERE (partition, from_offset) = (1, 3)`, proof{Gaps: 1, Missing: 1}},
 		{"overlap in the ledger", `UPDATE sinkd.batches SET until_offset = until_offset + 1 WHERE (partition, from_offset) = (1, 3)`, proof{Gaps: 1}},
 	} {
