@@ -30,7 +30,7 @@ func narrow(n int) []*sinkd.Record {
 	records := make([]*sinkd.Record, n)
 	for i := range records {
 		records[i] = &sinkd.Record{Topic: "orders", Offset: int64(i), Timestamp: time.UnixMilli(1700000000000 + int64(i)), Value: fmt.Appendf(nil,
-			`{"id":%d,"customer":"customer-%06d","status":"shipped","amount":%d.%02d,"created_at":"2024-03-%02dT12:34:56.%06dZ","items":{"sku":"A-%d","qty":%d}}`,
+			`{"id":%d,"customer":"cust-%06d","status":"new","amount":%d.%02d,"created_at":"2024-03-%02dT12:34:56.%06dZ","items":{"sku":"A-%d","q":%d}}`,
 			1_000_000+i, i%100_000, i%10_000, i%100, i%28+1, i%1_000_000, i%1000, i%9+1)}
 	}
 	return records

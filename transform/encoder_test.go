@@ -228,7 +228,7 @@ func TestBuffersAreReused(t *testing.T) {
 			e.Encode(live[i])
 		}
 		for i, b := range live {
-			if rows := parse(t, &b.Rows[0]); len(rows) != 10*(i+1) || rows[0][1] != "customer-000000" {
+			if rows := parse(t, &b.Rows[0]); len(rows) != 10*(i+1) || rows[0][1] != "cust-000000" {
 				t.Fatalf("round %d: batch %d was overwritten", round, i)
 			}
 			e.Recycle(b)

@@ -75,15 +75,7 @@ var seedValues = []string{
 // refused here: COPY must not refuse them.
 func TestPostgresTakesWhatWeCallGood(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64()
-	if text := os.Getenv("SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("SEED=%d replays this", seed)
-	rnd := rand.New(rand.NewPCG(seed, 0))
+	rnd := newRand(t)
 	values := make([]string, 0, 4000)
 	for len(values) < cap(values) {
 		values = append(values, mutate(rnd, seedValues[rnd.IntN(len(seedValues))]))
@@ -100,6 +92,20 @@ func TestPostgresTakesWhatWeCallGood(t *testing.T) {
 			t.Errorf("%s: only %d of %d values are good", typ, good, len(values))
 		}
 	}
+}
+
+// newRand gives numbers that SEED replays.
+func newRand(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed := rand.Uint64()
+	if text := os.Getenv("SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("SEED=%d replays this", seed)
+	return rand.New(rand.NewPCG(seed, 0))
 }
 
 // mutate changes a value in a few places.

@@ -91,38 +91,54 @@ func depth(v jsontext.Value) (deepest int) {
 	return deepest
 }
 
+// seedTexts are what the comparison begins with.
+var seedTexts = []string{
+	`{"a":1,"b":"x","c":{"d":[1,2,{"e":null}]},"f":true}`, `{"c":null,"b":"\u00e9\ud83d\ude00\n"}`, `{"\u0061":-0.1e-7 , "b" : "žluť" }`,
+	`{"a":1,"a":2}`, `{"c":{"d":1,"d":2}}`, `{"c":[]}`, `[]`, `null`, ` `, "{\"a\":\"\xff\"}", `{"b":"\ud800"}`, `{"a":01}`, `{"a":1}x`,
+	strings.Repeat("[", 1001) + strings.Repeat("]", 1001), `{"x":` + strings.Repeat("[", 999) + strings.Repeat("]", 999) + `}`,
+	`{"a":"__debezium_unavailable_value"}`, `{"c":{"d":"\\\"\/\b\u0000"},"a":"01234567\u0041"}`,
+	`{ "long name that nothing maps" : { "a" : [ true , false ] } , "b" : "0123456789abcdef" , "a" : 12345678901234567890.5E+10 }`,
+}
+
 // FuzzScanner compares accepted texts and cells with jsontext's.
 func FuzzScanner(f *testing.F) {
-	for _, src := range []string{
-		`{"a":1,"b":"x","c":{"d":[1,2,{"e":null}]},"f":true}`, `{"c":null,"b":"\u00e9\ud83d\ude00\n"}`, `{"\u0061":-0.1e-7 , "b" : "žluť" }`,
-		`{"a":1,"a":2}`, `{"c":{"d":1,"d":2}}`, `{"c":[]}`, `[]`, `null`, ` `, "{\"a\":\"\xff\"}", `{"b":"\ud800"}`, `{"a":01}`, `{"a":1}x`,
-		strings.Repeat("[", 1001) + strings.Repeat("]", 1001), `{"x":` + strings.Repeat("[", 999) + strings.Repeat("]", 999) + `}`,
-		`{"a":"__debezium_unavailable_value"}`, `{"c":{"d":"\\\"\/\b\u0000"},"a":"01234567\u0041"}`,
-	} {
+	for _, src := range seedTexts {
 		f.Add([]byte(src))
 	}
-	f.Fuzz(func(t *testing.T, src []byte) {
-		d, cells := newJSON("a", "=b", "c.d", "=c")
-		// A read behind the end must not find spare capacity.
-		src = slices.Clip(bytes.Clone(src))
-		want, wrong := oracle(src)
-		// The second time, the names are where they are expected.
-		for range 2 {
-			clear(cells)
-			err := d.Decode(cells, src)
-			if (err == nil) != (wrong == nil) {
-				t.Fatalf("%.200q: ours %v, jsontext %v", src, err, wrong)
-			}
-			if err != nil {
-				continue
-			}
-			for i, v := range cells {
-				if !sameCell(t, v, want[i]) {
-					t.Fatalf("%q: cell %d is %d %q, want %s", src, i, v.Kind, v.Bytes, want[i])
-				}
+	f.Fuzz(compare)
+}
+
+// TestScannerAgainstOracle does the same for texts that differ little from
+// valid ones.
+func TestScannerAgainstOracle(t *testing.T) {
+	rnd := newRand(t)
+	for range 50_000 {
+		compare(t, []byte(mutate(rnd, seedTexts[rnd.IntN(len(seedTexts))])))
+	}
+}
+
+func compare(t *testing.T, src []byte) {
+	t.Helper()
+	// A read behind the end must not find spare capacity.
+	src = slices.Clip(bytes.Clone(src))
+	d, cells := newJSON("a", "=b", "c.d", "=c")
+	want, wrong := oracle(src)
+	// The second time, the names are where they are expected.
+	for range 2 {
+		clear(cells)
+		err := d.Decode(cells, src)
+		if (err == nil) != (wrong == nil) {
+			t.Fatalf("%.200q: ours %v, jsontext %v", src, err, wrong)
+		}
+		if err != nil {
+			continue
+		}
+		for i, v := range cells {
+			if !sameCell(t, v, want[i]) {
+				t.Fatalf("%q: cell %d is %d %q, want %s", src, i, v.Kind, v.Bytes, want[i])
 			}
 		}
-	})
+	}
 }
 
 func sameCell(t *testing.T, v Value, want jsontext.Value) bool {
