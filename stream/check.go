@@ -68,7 +68,7 @@ func (f *Flow) pin(ctx context.Context, topic string, known bool) error {
 		return err
 	}
 	f.log.Info("pinning the first positions of a topic", slog.String("topic", topic),
-		slog.Int("partitions", len(starts)), slog.Any("start", policy))
+		slog.Int("partitions", len(starts)), slog.String("start", policy.String()))
 	return f.cfg.Store.Pin(ctx, t, starts)
 }
 

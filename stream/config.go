@@ -81,6 +81,17 @@ type Start struct {
 	Time time.Time
 }
 
+// String gives the policy as SINKD_START has it.
+func (s Start) String() string {
+	switch {
+	case s.Latest:
+		return "latest"
+	case !s.Time.IsZero():
+		return s.Time.Format(time.RFC3339)
+	}
+	return "earliest"
+}
+
 // Encoder turns the records of a batch into encoded rows and dead letters. It
 // is used by one goroutine at a time.
 type Encoder interface {

@@ -44,6 +44,8 @@ type Flow struct {
 	first   bool
 	// missing are the topics that were not; people ask for them meanwhile.
 	missing atomic.Pointer[[]string]
+	// tally counts what landed, for the line that sums up.
+	tally tally
 	// opened is poked when a claim opened its queue.
 	opened chan struct{}
 }
@@ -152,6 +154,7 @@ func (f *Flow) start(ctx context.Context) *stages {
 	s.all.Go(func() { f.claimer.run(ctx) })
 	s.all.Go(func() { f.watch(ctx) })
 	s.all.Go(func() { f.observe(ctx) })
+	s.all.Go(func() { f.sumUp(ctx) })
 	s.all.Go(func() { f.caught.run(ctx) })
 	return s
 }
@@ -198,6 +201,7 @@ func (f *Flow) leave(ctx context.Context) {
 func (f *Flow) batchLanded(b *sinkd.Batch) {
 	f.health.up(postgres)
 	f.metrics.landed(b)
+	f.tally.add(b)
 	for i := range b.Ranges {
 		r := &b.Ranges[i]
 		f.courtesy.mark(r.Claim.Partition, kgo.EpochOffset{Epoch: r.Epoch, Offset: r.Until})

@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -36,6 +38,14 @@ func (s *spawner) close() {
 	<-s.done
 }
 
+// environ is the environment without the lab's own variables, which sinkd would
+// refuse as unknown ones.
+func environ() []string {
+	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		return strings.HasPrefix(entry, "SINKD_LAB_")
+	})
+}
+
 // start starts a process in a process group of its own.
 func (s *spawner) start(opts ProcessOptions) (*Process, error) {
 	out, err := opts.output()
@@ -48,7 +58,7 @@ func (s *spawner) start(opts ProcessOptions) (*Process, error) {
 	if opts.stdin != nil {
 		cmd.Stdin = opts.stdin
 	}
-	cmd.Env = append(os.Environ(), opts.Env...)
+	cmd.Env = append(environ(), opts.Env...)
 	cmd.SysProcAttr = sysProcAttr(!opts.outlive)
 	cmd.SysProcAttr.Credential = opts.user
 	errs := make(chan error)
