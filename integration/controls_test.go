@@ -114,6 +114,11 @@ var controls = []control{
 		edits: []edit{{"stream/check.go", "case s.recreated():", "case false && s.recreated():"}},
 		pkg:   "integration", test: "TestRecreatedTopicIsRefusedAtTheClaim", says: "phantom at",
 	},
+	{
+		guard: "truncated log halts",
+		edits: []edit{{"stream/poller.go", "case errors.As(err, &lost):\n\t\tp.flow.stop(ctx, q, sinkd.DataLost, err.Error())", "case errors.As(err, &lost):"}},
+		pkg:   "integration", test: "TestTruncatedLogHalts",
+	},
 	// The resolution spares a writer its fence, which only the metric shows. It
 	// takes the offset compare and the ledger's key as well to double a batch.
 	{

@@ -155,3 +155,44 @@ func (w *world) strange(n int) {
 	}
 	try(w.t, client.ProduceSync(w.t.Context(), recs...).FirstErr())
 }
+
+// After an election the new leader's log ends below the position: the client
+// tells, has gone back already, and goes on from there. What is produced now
+// takes the offsets of records that have landed.
+func TestTruncatedLogHalts(t *testing.T) {
+	t.Parallel()
+	w, c := newFakeWorld(t, 2)
+	start(t, w.env()).ready(30 * time.Second)
+	w.produce(200, 2)
+	eventually(t, 30*time.Second, "not all of it has landed", w.behind)
+	c.ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		return truncated(req.(*kmsg.OffsetForLeaderEpochRequest), 40), nil, true
+	})
+	try(t, c.MoveTopicPartition(w.topic, 1, c.LeaderFor(w.topic, 1))) // a new epoch
+	w.produce(100, 2)
+	w.wantIncidents(15*time.Second, "data_lost 1")
+	eventually(t, 30*time.Second, "the other partition does not go on", func() error {
+		got := query[string](w, `SELECT string_agg(partition || ' ' || next_offset, ', ' ORDER BY partition) FROM sinkd.offsets`)[0]
+		if want := "0 150, 1 100"; got != want {
+			return fmt.Errorf("positions %s, want %s", got, want)
+		}
+		return nil
+	})
+}
+
+// truncated answers that the log of each partition ends at an offset.
+func truncated(req *kmsg.OffsetForLeaderEpochRequest, end int64) *kmsg.OffsetForLeaderEpochResponse {
+	resp := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
+	for _, rt := range req.Topics {
+		st := kmsg.NewOffsetForLeaderEpochResponseTopic()
+		st.Topic = rt.Topic
+		for _, rp := range rt.Partitions {
+			sp := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+			sp.Partition, sp.LeaderEpoch, sp.EndOffset = rp.Partition, rp.LeaderEpoch, end
+			st.Partitions = append(st.Partitions, sp)
+		}
+		resp.Topics = append(resp.Topics, st)
+	}
+	return resp
+}
