@@ -205,6 +205,18 @@ func TestNegativeControls(t *testing.T) {
 	}
 }
 
+// The essay of the protocol lists the controls.
+func TestEssayNamesControls(t *testing.T) {
+	t.Parallel()
+	essay, err := os.ReadFile("../stream/doc.go")
+	try(t, err)
+	for _, c := range controls {
+		if !strings.Contains(string(essay), c.pkg+": "+c.test) {
+			t.Errorf("stream/doc.go does not name %s: %s, the control of %s", c.pkg, c.test, c.guard)
+		}
+	}
+}
+
 // testsOf gives the tests of a package that controls name, without their parts.
 func testsOf(pkg string) []string {
 	var names []string

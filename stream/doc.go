@@ -140,4 +140,35 @@
 // the budget is spent, or while every lane has a whole batch waiting. A claim
 // that holds more than a quarter of the budget is paused until it holds less
 // than an eighth, so that one lane that is stuck does not stop the others.
+//
+// # Negative controls
+//
+// TestNegativeControls (integration) takes each guard out of the source, one at
+// a time, and sees the named test fail, which passes with the guard in place.
+//
+//	offset compare               store: TestFencedByTheOffset
+//	                             integration: TestStandbyPromotedWithoutTheLastCommits (lost)
+//	claim compare                store: TestFencedByTheClaim
+//	random token                 store: TestTokenIsNotMintedTwice
+//	claim before read            store: TestClaimReadsWhatItHolds
+//	queue of one claim           integration: TestQueueBelongsToOneClaim (lost)
+//	first gap not believed       integration: TestFirstGapIsNotBelieved (lost)
+//	pinned start                 integration: TestStartIsPinned (lost)
+//	                             store: TestPinnedOnce
+//	topic id at the claim        integration: TestRecreatedTopicIsRefusedAtTheClaim (phantom)
+//	truncated log halts          integration: TestTruncatedLogHalts
+//	unknown COMMIT resolved      integration: TestCutAfterCommit/metric
+//	  and offset compare         the same; TestCutAfterCommit/exact still passes
+//	  and the ledger's key       integration: TestCutAfterCommit/exact (doubled)
+//	dead letters not before      store: TestDeadLettersAreInTheTransaction
+//	dead letters not after       integration: TestCutAfterCommit/exact (no dead letter)
+//	halt compares the claim      store: TestHaltComparesClaimAndOffset
+//	halt compares the offset     store: TestHaltComparesClaimAndOffset
+//	stalled blocker is ended     store: TestClaimEndsStalledCopy
+//	healthy blocker is let be    store: TestClaimLeavesHealthyWorkAlone
+//
+// The resolution of unknown COMMITs alone spares a fence, which its metric
+// shows. Without it and without the offset compare, a batch that has landed is
+// refused by the primary key of the ledger, in which no two ranges of a
+// generation begin at the same offset; it takes all three to double a record.
 package stream
