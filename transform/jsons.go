@@ -86,14 +86,14 @@ func numericHolds(text []byte) bool {
 
 // appendQuoted appends text as a JSON string.
 func appendQuoted(dst, text []byte) []byte {
-	const hexDigits = "0123456789abcdef"
+	const digits = "0123456789abcdef"
 	dst = append(dst, '"')
 	for _, c := range text {
 		switch {
 		case c == '"' || c == '\\':
 			dst = append(dst, '\\', c)
 		case c < ' ':
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
 		default:
 			dst = append(dst, c)
 		}

@@ -150,13 +150,13 @@ func hex4(src []byte, i int) (rune, fault) {
 	return r, fine
 }
 
-// nibble gives the value of a hexadecimal digit, 255 if it is none.
-func nibble(c byte) byte {
-	switch {
-	case c-'0' <= 9:
-		return c - '0'
-	case c|0x20-'a' <= 5:
-		return c | 0x20 - 'a' + 10
-	}
-	return 255
+// hexDigits has the value of each hexadecimal digit, and one more, so that 0 is
+// what is none.
+var hexDigits = [256]byte{
+	'0': 1, '1': 2, '2': 3, '3': 4, '4': 5, '5': 6, '6': 7, '7': 8, '8': 9, '9': 10,
+	'a': 11, 'b': 12, 'c': 13, 'd': 14, 'e': 15, 'f': 16,
+	'A': 11, 'B': 12, 'C': 13, 'D': 14, 'E': 15, 'F': 16,
 }
+
+// nibble gives the value of a hexadecimal digit, 255 if it is none.
+func nibble(c byte) byte { return hexDigits[c] - 1 }
