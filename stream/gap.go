@@ -10,8 +10,11 @@ import (
 
 // proof is what a fetch of our own found for a queue.
 type proof struct {
-	queue   *queue
-	from    int64
+	queue *queue
+	// from is the queue's tail when it was asked for, until how far to look.
+	from, until int64
+	// tail tells that a silent tail was looked at, not the first gap.
+	tail    bool
 	finding finding
 	err     error
 }
@@ -32,21 +35,22 @@ func (p *poller) hold(ctx context.Context, q *queue, recs []*sinkd.Record) {
 		q.heldCost += cost(r)
 		p.flow.budget.add(cost(r))
 	}
-	p.prove(ctx, q, q.held[0].Offset)
+	p.prove(ctx, q, proof{until: q.held[0].Offset})
 }
 
-// prove looks past the client at what lies between the queue's tail and until.
-func (p *poller) prove(ctx context.Context, q *queue, until int64) {
+// prove looks past the client at what lies between the queue's tail and the
+// proof's until.
+func (p *poller) prove(ctx context.Context, q *queue, pr proof) {
 	if q.probing {
 		return
 	}
 	q.probing = true
-	from := q.tail
+	pr.queue, pr.from = q, q.tail
 	p.flow.tasks.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, claimPatience)
 		defer cancel()
-		found, err := p.flow.probe(ctx, q, from, until)
-		p.proved(proof{queue: q, from: from, finding: found, err: err})
+		pr.finding, pr.err = p.flow.probe(ctx, q, pr.from, pr.until)
+		p.proved(pr)
 	})
 }
 
@@ -54,6 +58,9 @@ func (p *poller) prove(ctx context.Context, q *queue, until int64) {
 func (p *poller) settle(pr proof) {
 	q := pr.queue
 	held := q.held
+	if pr.tail {
+		p.looking--
+	}
 	p.flow.budget.add(-q.heldCost)
 	q.probing, q.held, q.heldCost, q.active = false, nil, 0, time.Now()
 	switch {
@@ -78,22 +85,30 @@ func (p *poller) settle(pr proof) {
 	}
 }
 
+// tailProbes bounds the fetches of our own that look at silent tails at a time:
+// a partition that seems to rest may only be waiting for its turn in a fetch.
+const tailProbes = 2
+
 // tails looks at partitions that came to rest below their last stable offset:
 // what lies between may be markers and compacted records, or a fetch that is
 // slow.
 func (p *poller) tails(ctx context.Context) {
+	now := time.Now()
 	quiet := time.Second
-	if p.flow.cfg.UntilCaughtUp {
+	if p.flow.cfg.UntilCaughtUp && now.Sub(p.data) > 2*pollPatience {
 		quiet = 2 * pollPatience
 	}
-	now := time.Now()
 	if now.Sub(p.blocked) < quiet {
 		return
 	}
 	for _, l := range p.flow.lanes {
 		for _, q := range l.all() {
-			if end, idle := q.rest(); idle && q.tail < end && !q.throttled && q.held == nil && now.Sub(q.active) > quiet {
-				p.prove(ctx, q, end)
+			if p.looking == tailProbes {
+				return
+			}
+			if end, idle := q.rest(); idle && q.tail < end && !q.throttled && !q.probing && now.Sub(q.active) > quiet {
+				p.looking++
+				p.prove(ctx, q, proof{until: end, tail: true})
 			}
 		}
 	}

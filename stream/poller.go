@@ -39,6 +39,10 @@ type poller struct {
 	wake chan struct{}
 	// blocked is when the budget or the lanes kept it from polling last.
 	blocked time.Time
+	// data is when a poll brought records last; looking counts the fetches of
+	// our own at silent tails.
+	data    time.Time
+	looking int
 	// swept is when all queues were looked at last.
 	swept time.Time
 	// committed is when group offsets were sent last; sending that a commit is
@@ -166,7 +170,8 @@ func (p *poller) deliver(ctx context.Context, at sinkd.Partition, topicID [16]by
 		p.flow.stop(ctx, q, sinkd.TopicRecreated, "records came from a topic with another id than the one that was claimed")
 		return
 	}
-	q.active = time.Now()
+	p.data = time.Now()
+	q.active = p.data
 	p.listed(q, fp.LastStableOffset)
 	recs := q.fresh(fp.Records)
 	if len(recs) == 0 {

@@ -11,6 +11,9 @@ import (
 	"github.com/sinkd/sinkd"
 )
 
+// probeBytes bounds a fetch of our own; brokers give a whole batch at the least.
+const probeBytes = 64 << 10
+
 // finding is what a fetch of our own says of the log from a position on.
 type finding struct {
 	// next is the offset up to which there is no data record: that of the first
@@ -77,13 +80,13 @@ func (f *Flow) fetch(ctx context.Context, q *queue, at int64) (kgo.FetchPartitio
 // fetchRequest asks for one partition, at once, outside of any session.
 func (f *Flow) fetchRequest(q *queue, at int64) *kmsg.FetchRequest {
 	req := kmsg.NewPtrFetchRequest()
-	req.MaxBytes = 1 << 20
+	req.MaxBytes = probeBytes
 	req.SessionEpoch = -1
 	if !f.cfg.Kafka.ReadUncommitted {
 		req.IsolationLevel = 1
 	}
 	rp := kmsg.NewFetchRequestTopicPartition()
-	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = q.claim.ID, at, 1<<20
+	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = q.claim.ID, at, probeBytes
 	rt := kmsg.NewFetchRequestTopic()
 	rt.Topic, rt.TopicID = q.claim.Topic, f.topicID(q.claim.Partition)
 	rt.Partitions = append(rt.Partitions, rp)
