@@ -11,6 +11,9 @@ import (
 	"github.com/sinkd/sinkd"
 )
 
+// ErrNoTable is what an error of Table wraps where there is no such table.
+var ErrNoTable = errors.New("it does not exist")
+
 // relation is what the catalog says of a table beside its columns.
 type relation struct {
 	oid       uint32
@@ -72,8 +75,8 @@ SELECT a.attname
 
 // Table reads the topic's table from the catalog, and creates the landing
 // table where the route allows it and there is none. What cannot be used is a
-// Configuration error that says how to mend it: a missing table with the
-// nearest names, a missing right with its GRANT, a table of the partition tree
+// Configuration error that says how to mend it: a missing table (ErrNoTable)
+// with the nearest names, a missing right with its GRANT, a table of the partition tree
 // that would break the promise because it is unlogged, temporary or foreign.
 func (s *Store) Table(ctx context.Context, r *sinkd.Route, topic string) (table *sinkd.Table, err error) {
 	t := &sinkd.Table{}
@@ -136,9 +139,13 @@ func (r *relation) check(t *sinkd.Table) error {
 
 // misfit is a table that the configuration names and that cannot be used.
 func misfit(t *sinkd.Table, what, fix string) *sinkd.Error {
+	return misfitErr(t, errors.New(what), fix)
+}
+
+func misfitErr(t *sinkd.Table, cause error, fix string) *sinkd.Error {
 	return &sinkd.Error{
 		Class: sinkd.Configuration, Kind: sinkd.Refused, Table: t.String(),
-		Err: fmt.Errorf("table %s: %s", t, what), Hint: fix,
+		Err: fmt.Errorf("table %s: %w", t, cause), Hint: fix,
 	}
 }
 
@@ -174,5 +181,5 @@ func missing(ctx context.Context, conn *pgx.Conn, t *sinkd.Table) error {
 	if near := nearest(t.String(), names); len(near) > 0 {
 		fix = "did you mean " + strings.Join(near, " or ") + "? Else " + fix
 	}
-	return misfit(t, "it does not exist", fix)
+	return misfitErr(t, ErrNoTable, fix)
 }

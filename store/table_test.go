@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -72,7 +73,7 @@ func TestTableRefused(t *testing.T) {
 	} {
 		_, err := s.Table(f.Context(), route(name), "t")
 		e := f.class(err, sinkd.Configuration)
-		if !strings.Contains(e.Error(), want) || e.Kind != sinkd.Refused || e.Topic != "t" || e.Table != "public."+name || e.Hint == "" {
+		if errors.Is(err, store.ErrNoTable) || !strings.Contains(e.Error(), want) || e.Kind != sinkd.Refused || e.Topic != "t" || e.Table != "public."+name || e.Hint == "" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -85,7 +86,7 @@ func TestTableMissing(t *testing.T) {
 	f.exec(`CREATE SCHEMA sales; CREATE TABLE sales.orders (a int); CREATE TABLE ordres (a int); CREATE TABLE unlike (a int)`)
 	_, err := f.open().Table(f.Context(), route("orders"), "t")
 	e := f.class(err, sinkd.Configuration)
-	if !strings.Contains(e.Hint, "sales.orders or public.ordres?") || strings.Contains(e.Hint, "unlike") {
+	if !strings.Contains(e.Hint, "sales.orders or public.ordres?") || strings.Contains(e.Hint, "unlike") || !errors.Is(err, store.ErrNoTable) {
 		t.Error(e)
 	}
 }
