@@ -43,7 +43,7 @@ func (w *world) keyed(key string, n int) {
 		recs[i] = w.event(first+int64(i), 0)
 		recs[i].Key = []byte(key)
 	}
-	must(w.t, w.send(w.t.Context(), recs, func(i int, at place) { w.sent[at] = first + int64(i) }))
+	try(w.t, w.send(w.t.Context(), recs, func(i int, at place) { w.sent[at] = first + int64(i) }))
 }
 
 // tombstone deletes a key, in a batch of a producer without an id: of one that
@@ -51,9 +51,9 @@ func (w *world) keyed(key string, n int) {
 func (w *world) tombstone(key string) {
 	w.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(w.brokers), kgo.DisableIdempotentWrite())
-	must(w.t, err)
+	try(w.t, err)
 	defer client.Close()
-	must(w.t, client.ProduceSync(w.t.Context(), &kgo.Record{Topic: w.topic, Key: []byte(key)}).FirstErr())
+	try(w.t, client.ProduceSync(w.t.Context(), &kgo.Record{Topic: w.topic, Key: []byte(key)}).FirstErr())
 }
 
 // numbered gives a tombstone in a batch of a producer with an id, as it is at a
@@ -65,7 +65,7 @@ func (w *world) numbered(key string) (batch func(time.Time) []byte) {
 	if err == nil {
 		err = kerr.ErrorForCode(id.ErrorCode)
 	}
-	must(w.t, err)
+	try(w.t, err)
 	return func(at time.Time) []byte { return tombstoneOf(key, id.ProducerID, id.ProducerEpoch, at) }
 }
 
@@ -86,7 +86,7 @@ func tombstoneOf(key string, producer int64, epoch int16, at time.Time) []byte {
 func (w *world) transmit(batch []byte) {
 	w.t.Helper()
 	topics, err := w.admin().Metadata(w.t.Context(), w.topic)
-	must(w.t, err)
+	try(w.t, err)
 	detail := topics.Topics[w.topic]
 	rp := kmsg.NewProduceRequestTopicPartition()
 	rp.Records = batch
@@ -100,14 +100,14 @@ func (w *world) transmit(batch []byte) {
 	if err == nil {
 		err = kerr.ErrorForCode(resp.Topics[0].Partitions[0].ErrorCode)
 	}
-	must(w.t, err)
+	try(w.t, err)
 }
 
 // keeps waits until compaction has left just the records at those offsets.
 func (w *world) keeps(offsets ...int64) {
 	w.t.Helper()
 	eventually(w.t, 30*time.Second, "compaction has not done its work", func() error {
-		must(w.t, lab.SharedKafka(w.t).Recompact())
+		try(w.t, lab.SharedKafka(w.t).Recompact())
 		if got := w.stored(0); !slices.Equal(got, offsets) {
 			return fmt.Errorf("the log holds %v, want %v", got, offsets)
 		}
@@ -165,5 +165,5 @@ func TestSilentTail(t *testing.T) {
 		t.Fatalf("exit code %d", code)
 	}
 	w.exact()
-	must(t, w.reached(ends))
+	try(t, w.reached(ends))
 }

@@ -72,14 +72,6 @@ func (p *transactor) end(ctx context.Context, commit kgo.TransactionEndTry) erro
 	return nil
 }
 
-// must fails the test.
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestTransactions interleaves committed and aborted transactions of several
 // producers, and records outside of any, over all partitions.
 func TestTransactions(t *testing.T) {
@@ -89,7 +81,7 @@ func TestTransactions(t *testing.T) {
 	s := start(t, w.env())
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	stop := w.load(4, partitions)
+	stop := w.feed(4, partitions)
 	failures := make([]error, 3)
 	var producing sync.WaitGroup
 	for i := range failures {
@@ -99,15 +91,15 @@ func TestTransactions(t *testing.T) {
 	}
 	producing.Wait()
 	stop()
-	must(t, errors.Join(failures...))
+	try(t, errors.Join(failures...))
 	w.landed(time.Minute)
 
 	var committed int64
 	for _, n := range query[int64](w, `SELECT records FROM sinkd.batches`) {
 		committed += n
 	}
-	if committed != int64(len(w.sent)) {
-		t.Errorf("the ledger counts %d records, %d were committed", committed, len(w.sent))
+	if sent := int64(len(w.sent) + len(w.bad)); committed != sent {
+		t.Errorf("the ledger counts %d records, %d were committed", committed, sent)
 	}
 	if code := s.term(20 * time.Second); code != 0 {
 		t.Errorf("exit code %d after SIGTERM", code)
@@ -146,9 +138,9 @@ func TestOpenTransaction(t *testing.T) {
 			p := newTransactor(w, "open")
 			w.produce(20, 2)
 			before := len(w.sent)
-			must(t, p.produce(t.Context(), 5, 0, 1))
+			try(t, p.produce(t.Context(), 5, 0, 1))
 			behind := w.ids(1)
-			must(t, w.send(t.Context(), []*kgo.Record{w.event(behind, 0)}, func(_ int, at place) { w.sent[at] = behind }))
+			try(t, w.send(t.Context(), []*kgo.Record{w.event(behind, 0)}, func(_ int, at place) { w.sent[at] = behind }))
 
 			if code := start(t, w.env(), "run", "--until-caught-up").exit(time.Minute); code != 0 {
 				t.Fatalf("exit code %d", code)
@@ -158,7 +150,7 @@ func TestOpenTransaction(t *testing.T) {
 			}
 			s := start(t, w.env())
 			s.ready(30 * time.Second)
-			must(t, p.end(t.Context(), end))
+			try(t, p.end(t.Context(), end))
 			w.landed(30 * time.Second)
 		})
 	}
@@ -172,10 +164,10 @@ func TestLatestIsTheLastStableOffset(t *testing.T) {
 	w.produce(20, 1)
 	w.forget()
 	p := newTransactor(w, "open")
-	must(t, p.produce(t.Context(), 5, 0))
+	try(t, p.produce(t.Context(), 5, 0))
 	s := start(t, w.env().with("SINKD_START", "latest"))
 	s.ready(30 * time.Second)
-	must(t, p.end(t.Context(), kgo.TryCommit))
+	try(t, p.end(t.Context(), kgo.TryCommit))
 	w.landed(30 * time.Second)
 	if n := query[int64](w, `SELECT count(*) FROM events`)[0]; n != 5 {
 		t.Errorf("%d rows, want the 5 of the transaction", n)
@@ -190,20 +182,20 @@ func TestAbortedTail(t *testing.T) {
 	p := newTransactor(w, "aborting")
 	w.produce(30, 1)
 	for range 3 {
-		must(t, p.produce(t.Context(), 7, 0, 1))
-		must(t, p.end(t.Context(), kgo.TryAbort))
+		try(t, p.produce(t.Context(), 7, 0, 1))
+		try(t, p.end(t.Context(), kgo.TryAbort))
 	}
 	ends := w.ends()
 	if code := start(t, w.env(), "run", "--until-caught-up").exit(time.Minute); code != 0 {
 		t.Fatalf("exit code %d", code)
 	}
 	w.exact()
-	must(t, w.reached(ends))
+	try(t, w.reached(ends))
 
 	s := start(t, w.env())
 	s.ready(30 * time.Second)
-	must(t, p.produce(t.Context(), 7, 0, 1, 2))
-	must(t, p.end(t.Context(), kgo.TryAbort))
+	try(t, p.produce(t.Context(), 7, 0, 1, 2))
+	try(t, p.end(t.Context(), kgo.TryAbort))
 	w.landed(30 * time.Second)
 	if n := query[int64](w, `SELECT coalesce(sum(records), 0)::bigint FROM sinkd.batches WHERE partition > 0`)[0]; n != 0 {
 		t.Errorf("the ledger counts %d records where all were aborted", n)
