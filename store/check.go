@@ -14,6 +14,8 @@ type Finding struct {
 	// Name is what was checked.
 	Name string `json:"name"`
 	OK   bool   `json:"ok"`
+	// Note tells, of what is OK, that people should know of it.
+	Note bool `json:"note,omitempty"`
 	// Detail is what was found, Fix what to do about it.
 	Detail string `json:"detail"`
 	Fix    string `json:"fix,omitempty"`
@@ -66,7 +68,8 @@ func (s *Store) checkTemporary(ctx context.Context, conn *pgx.Conn) (Finding, er
 	return f, err
 }
 
-// checkBookkeeping looks for the rights on the bookkeeping tables.
+// checkBookkeeping looks for the rights on the bookkeeping tables, and where
+// there are none yet, for the right to make them.
 func (s *Store) checkBookkeeping(ctx context.Context, conn *pgx.Conn) (Finding, error) {
 	f := Finding{Name: "bookkeeping"}
 	var tables int
@@ -79,12 +82,11 @@ func (s *Store) checkBookkeeping(ctx context.Context, conn *pgx.Conn) (Finding, 
 		           AND has_table_privilege(c.oid, 'DELETE'))), '{}')
 		  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		 WHERE n.nspname = $1 AND c.relkind = 'r'`, s.cfg.Schema).Scan(&tables, &usage, &lacking)
-	if err != nil {
-		return f, err
-	}
 	switch {
+	case err != nil:
+		return f, err
 	case tables == 0:
-		f.Detail, f.Fix = "schema "+s.schema+" has no tables yet", "`sinkd run` makes them, or `sinkd migrate up`"
+		return s.checkMaking(ctx, conn)
 	case !usage || len(lacking) > 0:
 		f.Detail = "rights are missing on schema " + s.schema + ": " + strings.Join(lacking, ", ")
 		f.Fix = s.hintOwn(&pgconn.PgError{Code: insufficientPrivilege})
@@ -92,6 +94,32 @@ func (s *Store) checkBookkeeping(ctx context.Context, conn *pgx.Conn) (Finding, 
 		f.OK, f.Detail = true, fmt.Sprintf("%d tables in schema %s", tables, s.schema)
 	}
 	return f, nil
+}
+
+// checkMaking looks for the right to make the bookkeeping tables.
+func (s *Store) checkMaking(ctx context.Context, conn *pgx.Conn) (Finding, error) {
+	f := Finding{Name: "bookkeeping"}
+	var schema bool
+	var database, role string
+	err := conn.QueryRow(ctx, `
+		SELECT n.oid IS NOT NULL,
+		       CASE WHEN n.oid IS NULL THEN has_database_privilege(current_database(), 'CREATE')
+		            ELSE has_schema_privilege(n.oid, 'USAGE') AND has_schema_privilege(n.oid, 'CREATE') END,
+		       current_database(), current_user
+		  FROM (SELECT) AS one LEFT JOIN pg_namespace n ON n.nspname = $1`, s.cfg.Schema).Scan(&schema, &f.OK, &database, &role)
+	role = quote(role)
+	switch {
+	case f.OK:
+		f.Note, f.Detail = true, "no tables in schema "+s.schema+" yet: `sinkd run` makes them, or `sinkd migrate up`"
+	case schema:
+		f.Detail = "no tables in schema " + s.schema + " yet, and no right to make them"
+		f.Fix = fmt.Sprintf("GRANT USAGE, CREATE ON SCHEMA %s TO %s;", s.schema, role)
+	default:
+		f.Detail = "no schema " + s.schema + " yet, and no right to make it"
+		f.Fix = fmt.Sprintf("GRANT CREATE ON DATABASE %s TO %s; or make it: CREATE SCHEMA %s AUTHORIZATION %s;",
+			quote(database), role, s.schema, role)
+	}
+	return f, err
 }
 
 // checkPooler looks for a pooler that hands out server sessions by the

@@ -39,6 +39,37 @@ func (s *Store) create(ctx context.Context, conn *pgx.Conn, t *sinkd.Table, topi
 	return nil
 }
 
+// Creatable tells what would keep Table from creating the topic's table, nil
+// if nothing would. It changes nothing.
+func (s *Store) Creatable(ctx context.Context, r *sinkd.Route, topic string) error {
+	t := &sinkd.Table{}
+	t.Schema, t.Name = r.Table(topic)
+	return s.watch.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		var schema, right bool
+		err := conn.QueryRow(ctx, `
+			SELECT count(*) > 0, coalesce(bool_and(has_schema_privilege(oid, 'USAGE') AND has_schema_privilege(oid, 'CREATE')), false)
+			  FROM pg_namespace WHERE nspname = $1`, t.Schema).Scan(&schema, &right)
+		switch {
+		case err != nil:
+			return err
+		case !schema:
+			return noSchema(t)
+		case !right:
+			return s.noRight(t)
+		}
+		return nil
+	})
+}
+
+func noSchema(t *sinkd.Table) error {
+	return misfit(t, "it does not exist, and neither does its schema", fmt.Sprintf("CREATE SCHEMA %s;", quote(t.Schema)))
+}
+
+func (s *Store) noRight(t *sinkd.Table) error {
+	return misfit(t, "it does not exist, and there is no right to create it",
+		fmt.Sprintf("GRANT USAGE, CREATE ON SCHEMA %s TO %s; or create it: %s;", quote(t.Schema), quote(s.user()), landingSQL(t)))
+}
+
 func landingSQL(t *sinkd.Table) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s", quote(t.Schema, t.Name))
@@ -59,10 +90,9 @@ func (s *Store) explainCreate(err error, t *sinkd.Table) error {
 	}
 	switch pg.Code {
 	case invalidSchemaName:
-		return misfit(t, "it does not exist, and neither does its schema", fmt.Sprintf("CREATE SCHEMA %s;", quote(t.Schema)))
+		return noSchema(t)
 	case insufficientPrivilege:
-		return misfit(t, "it does not exist, and there is no right to create it",
-			fmt.Sprintf("GRANT USAGE, CREATE ON SCHEMA %s TO %s; or create it: %s;", quote(t.Schema), quote(s.user()), landingSQL(t)))
+		return s.noRight(t)
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sinkd/sinkd"
+	"github.com/sinkd/sinkd/migrations"
 	"github.com/sinkd/sinkd/store"
 )
 
@@ -131,10 +132,15 @@ func (f *fixture) role() (*fixture, string) {
 // granted runs the statement that an error's hint gives.
 func (f *fixture) granted(err error) {
 	f.Helper()
-	e := f.class(err, sinkd.Configuration)
-	grant, _, _ := strings.Cut(e.Hint, " or create it:")
+	f.grant(f.class(err, sinkd.Configuration).Hint)
+}
+
+// grant runs the GRANT that a hint begins with.
+func (f *fixture) grant(hint string) {
+	f.Helper()
+	grant, _, _ := strings.Cut(hint, "; or ")
 	if !strings.HasPrefix(grant, "GRANT ") {
-		f.Fatalf("no grant in %v", err)
+		f.Fatalf("no grant in %q", hint)
 	}
 	f.exec(grant)
 }
@@ -169,14 +175,63 @@ func TestEachMissingRightIsNamed(t *testing.T) {
 	landing := route("{topic}")
 	landing.Create = true
 	_, err = s.Table(f.Context(), landing, "new")
-	f.granted(err)
+	f.class(err, sinkd.Configuration)
+	would := s.Creatable(f.Context(), landing, "new")
+	if would == nil || would.Error() != err.Error() {
+		t.Errorf("foretold %v, got %v", would, err)
+	}
+	f.granted(would)
+	f.must(s.Creatable(f.Context(), landing, "new"))
 	_, err = s.Table(f.Context(), landing, "new")
 	f.must(err)
+	landing.Schema = "nowhere"
+	if err := s.Creatable(f.Context(), landing, "new"); !strings.HasSuffix(fmt.Sprint(err), `CREATE SCHEMA "nowhere";`) {
+		t.Error(err)
+	}
 
 	for _, finding := range s.Check(f.Context()) {
 		if !finding.OK {
 			t.Errorf("%+v", finding)
 		}
+	}
+}
+
+// Where the bookkeeping tables are yet to be made, the right to make them is
+// what counts: each finding's GRANT lets the next step succeed.
+func TestMissingRightToMakeTheBookkeeping(t *testing.T) {
+	f := setup(t)
+	as, name := f.role()
+	s := as.open(func(c *store.Config) { c.Schema = "keep" })
+	bookkeeping := func() store.Finding {
+		t.Helper()
+		findings := s.Check(f.Context())
+		i := slices.IndexFunc(findings, func(g store.Finding) bool { return g.Name == "bookkeeping" })
+		if i < 0 {
+			t.Fatalf("%+v", findings)
+		}
+		return findings[i]
+	}
+	missing := func(detail string) {
+		t.Helper()
+		found := bookkeeping()
+		if found.OK || !strings.Contains(found.Detail, detail) {
+			t.Fatalf("%+v", found)
+		}
+		f.grant(found.Fix)
+		if found = bookkeeping(); !found.OK || !found.Note {
+			t.Errorf("after the GRANT: %+v", found)
+		}
+	}
+	missing("no right to make it")
+	f.exec(`CREATE SCHEMA keep`)
+	missing("no right to make them")
+	f.must(migrations.Up(f.Context(), as.url, "keep"))
+	if found := bookkeeping(); !found.OK || found.Note {
+		t.Errorf("%+v", found)
+	}
+	f.exec(`REVOKE ALL ON SCHEMA keep FROM ` + name)
+	if found := bookkeeping(); found.OK || !strings.HasPrefix(found.Fix, "GRANT USAGE") {
+		t.Errorf("%+v", found)
 	}
 }
 

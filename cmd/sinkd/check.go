@@ -172,7 +172,7 @@ func (ck *check) postgres(ctx context.Context, topics []stream.TopicState) {
 		ck.fail("postgres", err.Error(), "mend SINKD_DATABASE_URL_FILE")
 		return
 	}
-	version, err := migrations.Status(ctx, url, ck.cfg.Schema)
+	_, err = migrations.Status(ctx, url, ck.cfg.Schema)
 	var rights *migrations.RightsError
 	if err != nil && !errors.As(err, &rights) {
 		ck.unreached = database(err)
@@ -181,10 +181,10 @@ func (ck *check) postgres(ctx context.Context, topics []stream.TopicState) {
 	}
 	for _, f := range ck.store.Check(ctx) {
 		switch {
+		case f.Note:
+			ck.note(f.Name, f.Detail)
 		case f.OK:
 			ck.fine(f.Name, f.Detail)
-		case f.Name == "bookkeeping" && err == nil && version.Current == 0:
-			ck.note(f.Name, "no tables in schema "+ck.cfg.Schema+" yet: run makes them, or sinkd migrate up")
 		default:
 			ck.fail(f.Name, f.Detail, f.Fix)
 		}
@@ -214,7 +214,7 @@ func topicsOf(r *sinkd.Route, routes []*sinkd.Route, topics []stream.TopicState)
 // table looks whether the topic's rows would fit its table.
 func (ck *check) table(ctx context.Context, r *sinkd.Route, topic string) {
 	as := *r
-	as.Create = false
+	as.Create = false // check changes nothing
 	schema, name := r.Table(topic)
 	label := "table " + schema + "." + name
 	t, err := ck.store.Table(ctx, &as, topic)
@@ -222,12 +222,16 @@ func (ck *check) table(ctx context.Context, r *sinkd.Route, topic string) {
 		e := transform.NewEncoder(transform.Options{Routes: ck.cfg.Routes, MaxRecordBytes: int(ck.cfg.MaxRecordBytes)})
 		err = e.Supply(topic, t)
 	}
+	create := r.Create && errors.Is(err, store.ErrNoTable)
+	if create {
+		err = ck.store.Creatable(ctx, r, topic)
+	}
 	var e *sinkd.Error
 	switch {
+	case err == nil && create:
+		ck.note(label, "does not exist yet: run creates it, a row for each record of "+topic)
 	case err == nil:
 		ck.fine(label, fmt.Sprintf("%d columns, takes topic %s", len(t.Columns), topic))
-	case r.Create && errors.Is(err, store.ErrNoTable):
-		ck.note(label, "does not exist yet: run creates it, a row for each record of "+topic)
 	case errors.As(err, &e):
 		ck.fail(label, strings.TrimPrefix(e.Err.Error(), label+": "), e.Hint)
 	default:
