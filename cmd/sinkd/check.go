@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sinkd/sinkd"
 	"github.com/sinkd/sinkd/cmd/sinkd/config"
@@ -70,12 +71,28 @@ func (ck *check) fail(name, detail, fix string) {
 	ck.line("FAIL", name, detail, fix)
 }
 
-// line prints one result, with what to do about it below.
+// names is the width of the column of names.
+const names = 26
+
+// line prints one result, with what to do about it below. A name that is wider
+// than its column has a line of its own.
 func (ck *check) line(mark, name, detail, fix string) {
-	_, _ = fmt.Fprintf(ck.out, "%-4s  %-20s  %s\n", mark, name, oneLine(detail))
-	if fix != "" {
-		_, _ = fmt.Fprintf(ck.out, "%-4s  %-20s  fix: %s\n", "", "", oneLine(fix))
+	if utf8.RuneCountInString(name) > names {
+		_, _ = fmt.Fprintf(ck.out, "%-4s  %s\n", mark, name)
+		mark, name = "", ""
 	}
+	_, _ = fmt.Fprintf(ck.out, "%-4s  %-*s  %s\n", mark, names, name, oneLine(detail))
+	if fix != "" {
+		_, _ = fmt.Fprintf(ck.out, "%-4s  %-*s  fix: %s\n", "", names, "", oneLine(fix))
+	}
+}
+
+// counted gives a number of things: 1 broker, 2 brokers.
+func counted[N int | int32 | int64](n N, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // kafka looks at brokers and topics, and answers the topics that are there.
@@ -94,7 +111,7 @@ func (ck *check) kafka(ctx context.Context) []stream.TopicState {
 		ck.fail("kafka", err.Error(), kafkaHint(ck.cfg))
 		return nil
 	}
-	ck.fine("kafka", fmt.Sprintf("cluster %s, %d brokers", in.Cluster, len(in.Brokers)))
+	ck.fine("kafka", "cluster "+in.Cluster+", "+counted(len(in.Brokers), "broker"))
 	for _, b := range in.Brokers {
 		if b.Err != nil {
 			ck.fail("broker "+b.Addr, "is advertised, and cannot be reached from here: "+b.Err.Error(), "mend advertised.listeners of the broker")
@@ -114,7 +131,7 @@ func (ck *check) topics(in *stream.Inspection) {
 	}
 	for i := range in.Topics {
 		t := &in.Topics[i]
-		ck.fine("topic "+t.Name, fmt.Sprintf("%d partitions, %d records", t.Partitions, t.Records))
+		ck.fine("topic "+t.Name, counted(t.Partitions, "partition")+", "+counted(t.Records, "record"))
 		if !t.HasID() {
 			ck.note("topic "+t.Name, "the brokers give no topic ids: that it was deleted and made anew cannot be noticed")
 		}
@@ -231,7 +248,7 @@ func (ck *check) table(ctx context.Context, r *sinkd.Route, topic string) {
 	case err == nil && create:
 		ck.note(label, "does not exist yet: run creates it, a row for each record of "+topic)
 	case err == nil:
-		ck.fine(label, fmt.Sprintf("%d columns, takes topic %s", len(t.Columns), topic))
+		ck.fine(label, counted(len(t.Columns), "column")+", takes topic "+topic)
 	case errors.As(err, &e):
 		ck.fail(label, strings.TrimPrefix(e.Err.Error(), label+": "), e.Hint)
 	default:

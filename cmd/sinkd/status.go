@@ -105,12 +105,12 @@ func sentence(st *store.Status) string {
 	if state == "new" {
 		return "pipeline " + st.Pipeline + " was never started"
 	}
-	text := fmt.Sprintf("pipeline %s: %s, exactly-once, %d records behind", st.Pipeline, state, behind)
+	text := fmt.Sprintf("pipeline %s: %s, exactly-once, %s behind", st.Pipeline, state, counted(behind, "record"))
 	if !last.IsZero() {
 		text += ", last commit " + ago(st.Now.Sub(last))
 	}
 	if open > 0 {
-		text += fmt.Sprintf("; %d open incidents, see sinkd incidents list", open)
+		text += "; " + counted(open, "open incident") + ", see sinkd incidents list"
 	}
 	return text
 }
@@ -141,7 +141,7 @@ func printStatus(w io.Writer, st *store.Status) error {
 		return err
 	}
 	for topic, n := range st.DeadLetters {
-		_, _ = fmt.Fprintf(w, "\n%d dead letters of topic %s", n, topic)
+		_, _ = fmt.Fprintf(w, "\n%s of topic %s", counted(n, "dead letter"), topic)
 	}
 	if len(st.DeadLetters) > 0 {
 		_, _ = fmt.Fprintln(w)
