@@ -94,9 +94,9 @@ func TestCopyPlace(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	names := []string{"public.orders", "sales.order", "public.customers", "sales.Orders"}
-	if got := fmt.Sprint(nearest("sales.orders", names)); got != "[sales.Orders public.orders sales.order]" {
+func TestNamesLike(t *testing.T) {
+	names := []string{"public.orders", "sales.order", "public.customers", "sales.Orders", "sales.ordersx"}
+	if got := fmt.Sprint(namesLike(&sinkd.Table{Schema: "sales", Name: "orders"}, names)); got != "[sales.Orders public.orders sales.order]" {
 		t.Error(got)
 	}
 }

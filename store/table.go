@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/sinkd/sinkd"
+	"github.com/sinkd/sinkd/internal/nearest"
 )
 
 // ErrNoTable is what an error of Table wraps where there is no such table.
@@ -178,8 +180,23 @@ func missing(ctx context.Context, conn *pgx.Conn, t *sinkd.Table) error {
 		return err
 	}
 	fix := "create it, or set SINKD_CREATE_TABLE=always"
-	if near := nearest(t.String(), names); len(near) > 0 {
+	if near := namesLike(t, names); len(near) > 0 {
 		fix = "did you mean " + strings.Join(near, " or ") + "? Else " + fix
 	}
 	return misfitErr(t, ErrNoTable, fix)
+}
+
+// namesLike gives at most three of names that the table's was probably meant
+// to be: the same name in another schema, or one that differs by a few letters.
+func namesLike(t *sinkd.Table, names []string) []string {
+	var like, others []string
+	for _, name := range names {
+		if _, bare, _ := strings.Cut(name, "."); strings.EqualFold(bare, t.Name) {
+			like = append(like, name)
+		} else {
+			others = append(others, name)
+		}
+	}
+	like = append(nearest.Of(t.String(), like, math.MaxInt), nearest.Of(t.String(), others, 1+len(t.Name)/3)...)
+	return like[:min(3, len(like))]
 }

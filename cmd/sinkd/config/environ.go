@@ -1,10 +1,13 @@
 package config
 
 import (
+	"math"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/sinkd/sinkd/internal/nearest"
 )
 
 // environ is the part of the environment that is sinkd's: the value of each
@@ -36,7 +39,7 @@ func read(environment []string, fields []field, p *Problems) *environ {
 	}
 	for _, name := range sorted(all) {
 		if !slices.Contains(names, strings.TrimSuffix(name, "_FILE")) && !serviceLink(name) {
-			p.add(name, "did you mean "+nearest(name, names)+"? Otherwise unset it", "there is no such variable")
+			p.add(name, "did you mean "+nearest.Of(name, names, math.MaxInt)[0]+"? Otherwise unset it", "there is no such variable")
 		}
 	}
 	return e
@@ -91,38 +94,6 @@ func readFile(path string) (string, error) {
 // name begins with sinkd: such names are not ours to refuse.
 func serviceLink(name string) bool {
 	return regexp.MustCompile(`^SINKD_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`).MatchString(name)
-}
-
-// nearest gives the name that takes the fewest changes to get to.
-func nearest(name string, names []string) string {
-	best, least := "", 1<<30
-	for _, candidate := range names {
-		if d := distance(name, candidate); d < least {
-			best, least = candidate, d
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's: the fewest letters to add, drop or change.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := corner
-			if a[i] != b[j] {
-				change++
-			}
-			corner = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func sorted(m map[string]string) []string {
