@@ -69,11 +69,13 @@ type Rows struct {
 	Row []RowRef
 }
 
-// RowRef is one encoded row.
+// RowRef is one encoded row. It names its record by number, not by pointer: a
+// batch has many of them, and the garbage collector need not look at any.
 type RowRef struct {
 	// Start is the index of the row's first byte in Buf.
-	Start  int
-	Record *Record
+	Start int
+	// Range and Index are the record's place in the batch.
+	Range, Index int32
 }
 
 // DeadLetter is a record that can never be written, with the reason.
@@ -98,6 +100,9 @@ func (b *Batch) Records() int {
 	}
 	return n
 }
+
+// Record gives the record that a row came from.
+func (b *Batch) Record(r RowRef) *Record { return b.Ranges[r.Range].Records[r.Index] }
 
 // Without gives the batch without the ranges for which lost answers true; the
 // batch itself if none is, nil if all are.

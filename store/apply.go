@@ -95,7 +95,7 @@ func (l *lane) begin(ctx context.Context, b *sinkd.Batch) error {
 func (l *lane) copy(ctx context.Context, b *sinkd.Batch) error {
 	start := time.Now()
 	for i := range b.Rows {
-		if err := l.copyRows(ctx, &b.Rows[i]); err != nil {
+		if err := l.copyRows(ctx, b, &b.Rows[i]); err != nil {
 			return err
 		}
 	}
@@ -103,11 +103,11 @@ func (l *lane) copy(ctx context.Context, b *sinkd.Batch) error {
 	return nil
 }
 
-func (l *lane) copyRows(ctx context.Context, r *sinkd.Rows) error {
+func (l *lane) copyRows(ctx context.Context, b *sinkd.Batch, r *sinkd.Rows) error {
 	ctx, cancel := l.deadline(ctx)
 	defer cancel()
 	if _, err := l.conn.CopyFrom(ctx, bytes.NewReader(r.Buf), copySQL(r)); err != nil {
-		return l.store.explainRows(err, r)
+		return l.store.explainRows(err, b, r)
 	}
 	return nil
 }
@@ -125,18 +125,18 @@ func copySQL(r *sinkd.Rows) string {
 
 // explainRows classifies the refusal of rows, and names table, topic and the
 // record that COPY names.
-func (s *Store) explainRows(err error, r *sinkd.Rows) error {
+func (s *Store) explainRows(err error, b *sinkd.Batch, r *sinkd.Rows) error {
 	e := s.classify(err)
 	if e.Class == sinkd.Transient {
 		return e
 	}
-	e.Table, e.Topic = r.Table.String(), topicOf(r)
+	e.Table, e.Topic = r.Table.String(), topicOf(b, r)
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
 		return e
 	}
 	if line, _ := copyPlace(pg.Where); line > 0 && line <= len(r.Row) {
-		e.Record = r.Row[line-1].Record
+		e.Record = b.Record(r.Row[line-1])
 	}
 	if pg.Code == insufficientPrivilege {
 		e.Hint = fmt.Sprintf("GRANT INSERT ON %s TO %s;", quote(r.Table.Schema, r.Table.Name), quote(s.user()))
@@ -145,13 +145,14 @@ func (s *Store) explainRows(err error, r *sinkd.Rows) error {
 }
 
 // topicOf gives the topic of the rows, empty where they are of several.
-func topicOf(r *sinkd.Rows) string {
+func topicOf(b *sinkd.Batch, r *sinkd.Rows) string {
 	topic := ""
 	for _, row := range r.Row {
-		if topic != "" && row.Record.Topic != topic {
+		of := b.Ranges[row.Range].Claim.Topic
+		if topic != "" && of != topic {
 			return ""
 		}
-		topic = row.Record.Topic
+		topic = of
 	}
 	return topic
 }

@@ -162,14 +162,14 @@ func (f *fixture) encode(b *sinkd.Batch) {
 	for i := range b.Ranges {
 		r := &b.Ranges[i]
 		r.Count = sinkd.Count{}
-		for _, record := range r.Records {
+		for n, record := range r.Records {
 			r.Count.Bytes += int64(len(record.Key) + len(record.Value))
 			if dead[record] {
 				r.Count.Dead++
 				continue
 			}
 			r.Count.Rows++
-			rows.Row = append(rows.Row, sinkd.RowRef{Start: len(rows.Buf), Record: record})
+			rows.Row = append(rows.Row, sinkd.RowRef{Start: len(rows.Buf), Range: int32(i), Index: int32(n)})
 			rows.Buf = binary.BigEndian.AppendUint16(rows.Buf, 2)
 			rows.Buf = binary.BigEndian.AppendUint32(rows.Buf, 8)
 			rows.Buf = binary.BigEndian.AppendUint64(rows.Buf, uint64(record.Offset))

@@ -234,8 +234,10 @@ func (c *claimer) locked(ctx context.Context, waiting []*wish) {
 
 // missing reports a known partition whose position row is gone.
 func (c *claimer) missing(ctx context.Context, w *wish) {
-	i := sinkd.Incident{Partition: w.part.Partition, Kind: sinkd.PositionMissing,
-		Detail: "the position row of a known partition is gone; restore it, or set it with sinkd offsets set"}
+	i := sinkd.Incident{
+		Partition: w.part.Partition, Kind: sinkd.PositionMissing,
+		Detail: "the position row of a known partition is gone; restore it, or set it with sinkd offsets set",
+	}
 	if err := c.flow.cfg.Store.Report(ctx, i); err != nil {
 		c.failed([]*wish{w}, "report a missing position", err)
 		return

@@ -131,5 +131,5 @@ func subscription(names []string, patterns []*regexp.Regexp) (topics []string, r
 // broker, outside of the queues. A quarter of it is for one partition, so that
 // lanes are fed evenly.
 func (f *Flow) fetchBytes() int32 {
-	return int32(min(max(f.cfg.Memory/16, 1<<20), 16<<20))
+	return int32(min(max(f.cfg.Memory/16, 1<<20), 8<<20))
 }

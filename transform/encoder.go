@@ -18,8 +18,12 @@ type Encoder struct {
 	options Options
 	plans   map[string]*plan
 	targets []*target
-	// open are the groups that got rows in the batch in work.
-	open   []*group
+	// open are the groups that got rows in the batch in work, left counts its
+	// records from the range in work on.
+	open []*group
+	left int
+	// at is the place of the record in work.
+	at     sinkd.RowRef
 	spares spares
 }
 
@@ -49,8 +53,11 @@ func (e *Encoder) Encode(b *sinkd.Batch) []sinkd.Need {
 		return needs
 	}
 	e.Recycle(b)
+	e.left = b.Records()
 	for i := range b.Ranges {
+		e.at.Range = int32(i)
 		e.encodeRange(b, &b.Ranges[i])
+		e.left -= len(b.Ranges[i].Records)
 	}
 	for _, g := range e.open {
 		e.close(b, g)
@@ -93,7 +100,8 @@ func (e *Encoder) needs(b *sinkd.Batch) []sinkd.Need {
 func (e *Encoder) encodeRange(b *sinkd.Batch, r *sinkd.Range) {
 	p := e.plans[r.Claim.Topic]
 	r.Count = sinkd.Count{}
-	for _, rec := range r.Records {
+	for n, rec := range r.Records {
+		e.at.Index = int32(n)
 		tally(&r.Count, rec)
 		if rec.Value == nil && !p.landing {
 			r.Count.Skipped++
@@ -124,7 +132,10 @@ func (e *Encoder) record(p *plan, rec *sinkd.Record) *sinkd.DeadLetter {
 		return &sinkd.DeadLetter{Record: rec, Stage: stageConvert, Reason: err.Error()}
 	}
 	g.buf = buf
-	g.row = append(g.row, sinkd.RowRef{Start: start, Record: rec})
+	if len(g.row) == 0 {
+		e.reserve(g, len(buf)-start)
+	}
+	g.row = append(g.row, sinkd.RowRef{Start: start, Range: e.at.Range, Index: e.at.Index})
 	return nil
 }
 

@@ -80,6 +80,20 @@ func (e *Encoder) group(p *plan) *group {
 	return g
 }
 
+// maxReserve bounds what a stream is given beforehand.
+const maxReserve = 16 << 20
+
+// reserve makes room for the rest of the batch after the first row, of size
+// bytes: a stream that grows by and by is copied five times over. Only for the
+// first stream of a batch, which mostly is the only one.
+func (e *Encoder) reserve(g *group, size int) {
+	if len(e.open) > 1 {
+		return
+	}
+	g.buf = slices.Grow(g.buf, min(e.left*(size+size/8), maxReserve))
+	g.row = slices.Grow(g.row, e.left)
+}
+
 // group finds or makes the group of the plan's lacking columns.
 func (t *target) group(p *plan) *group {
 	for _, g := range t.groups {

@@ -41,8 +41,6 @@ func (s *spares) put(rows *sinkd.Rows) {
 	if size > largeBuffer && len(rows.Buf) < size/8 {
 		return
 	}
-	// The records must not be held by a buffer that waits.
-	clear(rows.Row)
 	s.held += size
 	s.bufs = append(s.bufs, rows.Buf[:0])
 	s.rows = append(s.rows, rows.Row[:0])

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/sinkd/sinkd"
@@ -119,15 +120,22 @@ func (c catalog) Table(ctx context.Context, topic string) (*sinkd.Table, error) 
 }
 
 // beside is what the process needs of memory beside the records in flight.
-const beside = 96 << 20
+const beside = 64 << 20
 
-// limitMemory has the runtime keep to the budget, unless GOMEMLIMIT says what
-// to keep to.
+// growth is the garbage collector's percentage: the memory limit bounds the
+// heap, so below it the processor is worth more than memory.
+const growth = 400
+
+// limitMemory has the runtime keep to the budget, unless GOMEMLIMIT and GOGC
+// say what to keep to.
 func limitMemory(env []string, budget config.Size) {
-	for _, entry := range env {
-		if value, ok := strings.CutPrefix(entry, "GOMEMLIMIT="); ok && value != "" {
-			return
-		}
+	given := func(name string) bool {
+		return slices.ContainsFunc(env, func(e string) bool { return len(e) > len(name) && strings.HasPrefix(e, name) })
 	}
-	debug.SetMemoryLimit(int64(min(budget, math.MaxInt64-beside)) + beside)
+	if !given("GOMEMLIMIT=") {
+		debug.SetMemoryLimit(int64(min(budget, math.MaxInt64-beside)) + beside)
+	}
+	if !given("GOGC=") {
+		debug.SetGCPercent(growth)
+	}
 }
