@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -37,7 +38,7 @@ func (l *lane) apply(ctx context.Context, b *sinkd.Batch) error {
 			return err
 		}
 		l.unknown = positionsOf(b.Ranges)
-		l.store.cfg.Logger.Warn("COMMIT without an answer", "batch", b.ID)
+		l.store.cfg.Logger.Warn("COMMIT without an answer", slog.Any("batch", b.ID))
 	}
 	return Classify(errUnknown)
 }

@@ -18,6 +18,7 @@ func BenchmarkApply(b *testing.B) {
 }
 
 func benchmarkApply(b *testing.B, ranges, rows int) {
+	b.Helper()
 	f := setupOn(b, lab.Database(b))
 	f.exec(fmt.Sprintf(`ALTER DATABASE %s SET synchronous_commit = off`, one[string](f, `SELECT current_database()`)))
 	s := f.pinned(ranges)

@@ -37,7 +37,7 @@ func columnsOf(ranges []sinkd.Range) columns {
 // range without records.
 func ledgerArgs(s *Store, b *sinkd.Batch) []any {
 	n := len(b.Ranges)
-	var generation, records, rows, skipped, dead, bytes = make([]int64, n), make([]int64, n), make([]int64, n),
+	generation, records, rows, skipped, dead, bytes := make([]int64, n), make([]int64, n), make([]int64, n),
 		make([]int64, n), make([]int64, n), make([]int64, n)
 	first, last := make([]*time.Time, n), make([]*time.Time, n)
 	for i := range b.Ranges {

@@ -142,7 +142,7 @@ func deadByTopic(b *sinkd.Batch) (topics []string, dead []int64) {
 // letterArgs are the parameters of burySQL from $2 on.
 func letterArgs(letters []sinkd.DeadLetter) []any {
 	n := len(letters)
-	var topic, headers, stage, reason, state = make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	topic, headers, stage, reason, state := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	partition, schema, offset := make([]int32, n), make([]int32, n), make([]int64, n)
 	stamp, key, value := make([]*time.Time, n), make(pgtype.FlatArray[[]byte], n), make(pgtype.FlatArray[[]byte], n)
 	for i := range letters {

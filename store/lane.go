@@ -84,15 +84,15 @@ type request struct {
 
 // connect makes sure of a session that is fit for a batch.
 func (l *lane) connect(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
 	if l.conn != nil && (l.conn.IsClosed() || time.Since(l.born) > renewal ||
-		time.Since(l.used) > stale && l.conn.CheckConn() != nil) {
+		time.Since(l.used) > stale && l.conn.Ping(ctx) != nil) {
 		l.drop()
 	}
 	if l.conn != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
 	config, err := l.store.parse()
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/google/uuid"
 
@@ -35,7 +36,7 @@ func (l *lane) settled(ctx context.Context, b *sinkd.Batch) (done bool, err erro
 	same := sameRanges(l.unknown, b.Ranges)
 	l.unknown = nil
 	l.store.cfg.Metrics.commitUnknown.WithLabelValues(what.String()).Inc()
-	l.store.cfg.Logger.Info("COMMIT without an answer was resolved", "resolved", what.String())
+	l.store.cfg.Logger.Info("COMMIT without an answer was resolved", slog.String("resolved", what.String()))
 	if !same || what == lost {
 		return false, nil
 	}

@@ -53,7 +53,7 @@ func (c *session) do(ctx context.Context, f func(context.Context, *pgx.Conn) err
 // connect makes sure of a connection. One that lay idle may have died in the
 // meantime, which need not cost a failed call.
 func (c *session) connect(ctx context.Context) error {
-	if c.conn != nil && time.Since(c.used) > stale && c.conn.PgConn().CheckConn() != nil {
+	if c.conn != nil && time.Since(c.used) > stale && c.conn.Ping(ctx) != nil {
 		c.drop()
 	}
 	if c.conn != nil {

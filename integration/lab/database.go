@@ -36,6 +36,7 @@ func (p *Postgres) Database(t testing.TB) string {
 // uniqueName makes a name out of a test's that is not used elsewhere and needs
 // no quotes, neither in SQL nor as a topic.
 func uniqueName(t testing.TB) string {
+	t.Helper()
 	name := strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':

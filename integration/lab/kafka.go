@@ -145,7 +145,7 @@ func (k *Kafka) await(proc *Process) error {
 		}
 		select {
 		case <-proc.Done():
-			return fmt.Errorf("it ended: %v", proc.err)
+			return fmt.Errorf("it ended: %w", proc.err)
 		case <-ctx.Done():
 			return err
 		case <-time.After(50 * time.Millisecond):

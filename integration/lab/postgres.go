@@ -189,7 +189,7 @@ func (p *Postgres) await(proc *Process, limit time.Duration) error {
 		}
 		select {
 		case <-proc.Done():
-			return fmt.Errorf("it ended: %v", proc.err)
+			return fmt.Errorf("it ended: %w", proc.err)
 		case <-ctx.Done():
 			return err
 		case <-time.After(20 * time.Millisecond):

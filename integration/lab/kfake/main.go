@@ -61,7 +61,9 @@ func run(args []string, stdout io.Writer) error {
 		return err
 	}
 	defer cluster.Close()
-	fmt.Fprintln(stdout, "ready")
+	if _, err := fmt.Fprintln(stdout, "ready"); err != nil {
+		return err
+	}
 	<-signals
 	return nil
 }
