@@ -85,12 +85,14 @@ const benchRecords = 1000
 // perRecord reports what a record costs in CPU time since start, which on a
 // busy machine says more than the clock, and what it weighs.
 func perRecord(b *testing.B, start time.Duration, records []*sinkd.Record) {
+	b.Helper()
 	b.ReportMetric(float64((cpuTime(b)-start).Nanoseconds())/float64(b.N)/float64(len(records)), "cpu-ns/record")
 	b.ReportMetric(float64(volume(records))/float64(len(records)), "B/record")
 }
 
 // cpuTime is what the process has used so far.
 func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		b.Fatal(err)
@@ -99,6 +101,7 @@ func cpuTime(b *testing.B) time.Duration {
 }
 
 func benchmarkDecode(b *testing.B, records []*sinkd.Record) {
+	b.Helper()
 	p := newOrders(b, orders()).plans["orders"]
 	b.ReportAllocs()
 	b.SetBytes(volume(records))
@@ -114,6 +117,7 @@ func benchmarkDecode(b *testing.B, records []*sinkd.Record) {
 }
 
 func benchmarkEncode(b *testing.B, t *sinkd.Table, records []*sinkd.Record) {
+	b.Helper()
 	e, batch := newOrders(b, t), batchOf(records)
 	b.ReportAllocs()
 	b.SetBytes(volume(records))

@@ -64,7 +64,7 @@ func (d *jsonDecoder) value(n *node, i, depth int) (end int, m mark, f fault) {
 		return d.blame(n, i, f)
 	}
 	n.seen = d.record
-	kind := Absent
+	var kind Kind
 	switch c := src[i]; {
 	case c == '"':
 		if end, m, f = scanString(src, i+1); f == fine {
@@ -194,7 +194,7 @@ func (d *jsonDecoder) object(n *node, i, depth int) (int, mark, fault) {
 			i++
 			continue
 		}
-		more := false
+		var more bool
 		if i, more, f = separator(src, i, '}'); !more {
 			return i, seen, f
 		}

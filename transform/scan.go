@@ -68,7 +68,7 @@ func skipObject(src []byte, i, depth int) (int, mark, fault) {
 			i++
 			continue
 		}
-		more := false
+		var more bool
 		if i, more, f = separator(src, i, '}'); !more {
 			return i, seen, f
 		}
@@ -122,7 +122,7 @@ func skipArray(src []byte, i, depth int) (int, mark, fault) {
 			return i, 0, f
 		}
 		seen |= m
-		more := false
+		var more bool
 		if i, more, f = separator(src, i, ']'); !more {
 			return i, seen, f
 		}
