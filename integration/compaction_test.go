@@ -21,6 +21,7 @@ import (
 // newCompactedWorld is newWorld with one partition, whose log is compacted up
 // to the last segment; each batch begins a new one.
 func newCompactedWorld(t *testing.T) *world {
+	t.Helper()
 	w := newWorld(t, 1)
 	var settings []kadm.AlterConfig
 	for name, value := range map[string]string{

@@ -184,7 +184,7 @@ func (w *world) forget() {
 func (w *world) database() *pgx.Conn {
 	w.t.Helper()
 	ctx := context.WithoutCancel(w.t.Context())
-	if w.conn != nil && (w.conn.IsClosed() || w.conn.PgConn().CheckConn() != nil) {
+	if w.conn != nil && (w.conn.IsClosed() || w.conn.Ping(ctx) != nil) {
 		_ = w.conn.Close(ctx)
 		w.conn = nil
 	}

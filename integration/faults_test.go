@@ -27,6 +27,7 @@ func TestCutAfterCommit(t *testing.T) {
 // resolution the latter is wrong, and only without the offset compare as well
 // the former.
 func cutAtCommit(t *testing.T, resolved string, arm func(*lab.Proxy) *lab.Fault) {
+	t.Helper()
 	w, _ := newFakeWorld(t, 1)
 	e, proxy := w.proxied("SINKD_LANES", "1")
 	proxy.MatchCopies()
@@ -47,6 +48,7 @@ func cutAtCommit(t *testing.T, resolved string, arm func(*lab.Proxy) *lab.Fault)
 
 // sub is a part of a test with a result of its own.
 func (w *world) sub(t *testing.T, name string, body func()) {
+	t.Helper()
 	t.Run(name, func(t *testing.T) {
 		outer := w.t
 		defer func() { w.t = outer }()

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"testing"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 
 // holds gives the partitions that a service works on.
 func (s *service) holds() (running map[int32]bool, err error) {
-	resp, err := http.Get("http://" + s.addr + "/api/status")
+	resp, err := s.get(s.t.Context(), "/api/status")
 	if err != nil {
 		return nil, err
 	}

@@ -112,6 +112,7 @@ func TestTopicRecreatedWhileRunning(t *testing.T) {
 // expired is a world whose partition 0 was read to offset 50, and lost the
 // records from there to offset 80; partition 1 lost none.
 func expired(t *testing.T) *world {
+	t.Helper()
 	w := newWorld(t, 2)
 	w.produce(100, 2)
 	if code := start(t, w.env(), "run", "--until-caught-up").exit(time.Minute); code != 0 {

@@ -111,7 +111,7 @@ func (e env) list() []string {
 
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func (s *service) term(within time.Duration) int {
 func (s *service) ready(within time.Duration) {
 	s.t.Helper()
 	eventually(s.t, within, "sinkd is not ready", func() error {
-		resp, err := http.Get("http://" + s.addr + "/readyz")
+		resp, err := s.get(s.t.Context(), "/readyz")
 		if err != nil {
 			return err
 		}
@@ -159,6 +159,15 @@ func (s *service) ready(within time.Duration) {
 		}
 		return nil
 	})
+}
+
+// get asks the service for a page, whose body the caller closes.
+func (s *service) get(ctx context.Context, path string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.addr+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	return http.DefaultClient.Do(req)
 }
 
 // metric sums the series of a metric whose labels contain all of the given
@@ -174,11 +183,7 @@ func (s *service) metric(name string, fragments ...string) float64 {
 
 // tryMetric is metric for goroutines other than the test's.
 func (s *service) tryMetric(ctx context.Context, name string, fragments ...string) (float64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.addr+"/metrics", nil)
-	if err != nil {
-		return 0, err
-	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.get(ctx, "/metrics")
 	if err != nil {
 		return 0, err
 	}
@@ -210,7 +215,7 @@ lines:
 // status gives /api/status decoded.
 func (s *service) status() map[string]any {
 	s.t.Helper()
-	resp, err := http.Get("http://" + s.addr + "/api/status")
+	resp, err := s.get(s.t.Context(), "/api/status")
 	if err != nil {
 		s.t.Fatal(err)
 	}

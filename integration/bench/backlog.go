@@ -91,7 +91,8 @@ func (g *backlog) check(ctx context.Context, b *bench, want string) error {
 // dataset makes the records; their line is the digest of their text.
 func (g *backlog) dataset() *dataset {
 	name := regexp.MustCompile(`\W+`).ReplaceAllString(g.name, "-")
-	return &dataset{name: name, topic: name, columns: "id bigint, body text",
+	return &dataset{
+		name: name, topic: name, columns: "id bigint, body text",
 		fill: func(r *rand.Rand, i int, rec *record) {
 			rec.key = strconv.AppendInt(rec.key, int64(i), 10)
 			rec.value = strconv.AppendInt(append(rec.value, `{"id":`...), int64(i), 10)
@@ -104,7 +105,8 @@ func (g *backlog) dataset() *dataset {
 			sum := md5.Sum(rec.value[start:])
 			rec.line = append(rec.line, sum[:]...)
 			rec.value = append(rec.value, `"}`...)
-		}}
+		},
+	}
 }
 
 // appendNoise appends so many bytes of text that no compression makes small:

@@ -10,7 +10,8 @@ import (
 const eventColumns = "id bigint, kind text, username text, amount numeric, at timestamptz, props jsonb"
 
 // narrow are records of about 140 bytes, all of whose fields are columns.
-var narrow = &dataset{name: "narrow", topic: "narrow", columns: eventColumns,
+var narrow = &dataset{
+	name: "narrow", topic: "narrow", columns: eventColumns,
 	fill: func(r *rand.Rand, i int, rec *record) {
 		e := drawEvent(r, i, rec.time)
 		rec.key = strconv.AppendInt(rec.key, e.id, 10)

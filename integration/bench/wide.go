@@ -10,7 +10,8 @@ const wideFields = 30
 
 // wide are records of about 1 KB, with 30 fields of which every fifth is a
 // column.
-var wide = &dataset{name: "wide", topic: "wide", columns: eventColumns,
+var wide = &dataset{
+	name: "wide", topic: "wide", columns: eventColumns,
 	fill: func(r *rand.Rand, i int, rec *record) {
 		e := drawEvent(r, i, rec.time)
 		rec.key = strconv.AppendInt(rec.key, e.id, 10)
