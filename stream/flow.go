@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -111,8 +112,7 @@ func (f *Flow) Run(ctx, abort context.Context) error {
 	defer stop()
 	end := f.start(work)
 	err = f.wait(ctx, work)
-	f.shutdown(abort, end)
-	stop()
+	f.shutdown(abort, end, stop)
 	end.all.Wait()
 	f.tasks.Wait()
 	return err
@@ -159,10 +159,15 @@ func (f *Flow) start(ctx context.Context) *stages {
 	return s
 }
 
-// shutdown reads no more, lands what was read, and leaves the group, all within
-// the drain timeout, or at once where abort is done.
-func (f *Flow) shutdown(abort context.Context, s *stages) {
-	ctx, cancel := context.WithTimeout(abort, f.cfg.DrainTimeout)
+// leavePatience is how long leaving the group may take after the drain.
+const leavePatience = 2 * time.Second
+
+// shutdown reads no more, lands what was read, and leaves the group. What did
+// not land within the drain timeout is left to whoever has the partition next;
+// the group is told all the same, or that would have to wait for the session to
+// time out. Where abort is done all of it ends at once.
+func (f *Flow) shutdown(abort context.Context, s *stages, stop context.CancelFunc) {
+	drain, cancel := context.WithTimeout(abort, f.cfg.DrainTimeout)
 	defer cancel()
 	s.stopReading()
 	s.reading.Wait()
@@ -177,9 +182,12 @@ func (f *Flow) shutdown(abort context.Context, s *stages) {
 	}()
 	select {
 	case <-written:
-	case <-ctx.Done():
+	case <-drain.Done():
 	}
-	f.leave(ctx)
+	stop()
+	leaving, cancel := context.WithTimeout(abort, leavePatience)
+	defer cancel()
+	f.leave(leaving)
 }
 
 // leave gives the partitions up and leaves the group. The client's Close can
