@@ -23,6 +23,7 @@ type child struct {
 	done  chan struct{} // closed when all below is known
 	wall  time.Duration
 	cpu   time.Duration // user and system, of all its threads
+	sys   time.Duration // the system's part of it
 	peak  int64         // bytes of resident memory
 	err   error
 	watch sync.WaitGroup
@@ -67,7 +68,8 @@ func (c *child) run(log *os.File, started chan<- error) {
 	close(ended)
 	c.watch.Wait()
 	state := c.cmd.ProcessState
-	c.cpu = state.UserTime() + state.SystemTime()
+	c.sys = state.SystemTime()
+	c.cpu = state.UserTime() + c.sys
 }
 
 // watchMemory reads the high-water mark until the process ends: what it may

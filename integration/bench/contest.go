@@ -141,8 +141,8 @@ func (r *race) round(ctx context.Context, round int) error {
 		if got != r.want || got.rows != int64(r.records) {
 			return fmt.Errorf("%s left other rows: %+v, want %d, %+v", w.name, got, r.records, r.want)
 		}
-		r.say("round %d/%d, %s: %.2f s, CPU %.2f s, others %.0f %%", round+1, r.rounds, w.name,
-			s.wall.Seconds(), s.cpu.Seconds(), 100*s.disturbed())
+		r.say("round %d/%d, %s: %.2f s, CPU %.2f s (system %.2f), others %.0f %%", round+1, r.rounds, w.name,
+			s.wall.Seconds(), s.cpu.Seconds(), s.sys.Seconds(), 100*s.disturbed())
 		w.samples = append(w.samples, s)
 	}
 	return nil

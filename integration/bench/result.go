@@ -12,6 +12,7 @@ type sample struct {
 	records int
 	wall    time.Duration
 	cpu     time.Duration
+	sys     time.Duration // the system's part of cpu
 	peak    int64
 	usage   usage
 }

@@ -44,7 +44,9 @@ func (b *bench) timed(records int, start func() (*child, error)) (sample, error)
 		return sample{}, err
 	}
 	err = c.wait()
-	return sample{records: records, wall: c.wall, cpu: c.cpu, peak: c.peak, usage: b.usage().since(before)}, err
+	return sample{
+		records: records, wall: c.wall, cpu: c.cpu, sys: c.sys, peak: c.peak, usage: b.usage().since(before),
+	}, err
 }
 
 // pipeline gives the environment of a pipeline that was never run, and the
