@@ -136,6 +136,7 @@ func (s *Store) explainRows(err error, b *sinkd.Batch, r *sinkd.Rows) error {
 	if !ok {
 		return e
 	}
+	e.Err = &refusal{pg, r.Table}
 	if line, _ := copyPlace(pg.Where); line > 0 && line <= len(r.Row) {
 		e.Record = b.Record(r.Row[line-1])
 	}

@@ -23,6 +23,8 @@ const (
 	programLimitExceeded  = "54000"
 	lockNotAvailable      = "55P03"
 	queryCanceled         = "57014"
+	// raised is the class of what functions raise by themselves.
+	raised = "P0"
 )
 
 // own marks an error of a statement on the bookkeeping tables: what it refuses
@@ -56,7 +58,7 @@ func Classify(err error) *sinkd.Error {
 		return e // a wrong password too: nothing was asked yet that could be refused
 	}
 	bookkeeping, isOwn := errors.AsType[*own](err)
-	e.Err = &refusal{pg}
+	e.Err = &refusal{pg: pg}
 	if pg.TableName != "" {
 		e.Table = pg.SchemaName + "." + pg.TableName
 	}

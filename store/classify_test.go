@@ -76,6 +76,38 @@ func TestNoRowDataInErrors(t *testing.T) {
 	}
 }
 
+func TestWithoutValues(t *testing.T) {
+	for message, want := range map[string]string{
+		`invalid input syntax for type integer: "a: "b" c"`:                               "invalid input syntax for type integer",
+		`ungültige Eingabesyntax für Typ integer: »a«`:                                    "ungültige Eingabesyntax für Typ integer",
+		`syntaxe en entrée invalide pour le type integer : « a »`:                         "syntaxe en entrée invalide pour le type integer",
+		`value "a: 1" is out of range for type integer`:                                   "value ... is out of range for type integer",
+		`date field value out of range: 2024-02-30`:                                       "date field value out of range",
+		`invalid byte sequence for encoding "UTF8": 0xe4 0x66`:                            "invalid byte sequence for encoding ...",
+		`character with byte sequence 0xe2 0x82 in encoding "A" has no equivalent in "B"`: "character with byte sequence ... in encoding ...",
+		`value too long for type character varying(3)`:                                    "value too long for type character varying(3)",
+		`division by zero`: "division by zero",
+		`"`:                "...",
+	} {
+		if got := withoutValues(message); got != want {
+			t.Errorf("%s: %q, want %q", message, got, want)
+		}
+	}
+}
+
+func TestRefusalNamesTheType(t *testing.T) {
+	table := &sinkd.Table{Columns: []sinkd.Column{{Name: "k", TypeName: "bigint"}, {Name: "mood", TypeName: "feeling"}}}
+	for where, want := range map[string]string{
+		"COPY t, line 2, column mood": "column mood (feeling): division by zero",
+		"COPY t, line 2, column gone": "column gone: division by zero",
+		"COPY t, line 2":              "division by zero",
+	} {
+		if got := (&refusal{&pgconn.PgError{Code: "22012", Message: "division by zero", Where: where}, table}).Error(); got != want {
+			t.Errorf("%q: %q, want %q", where, got, want)
+		}
+	}
+}
+
 func TestCopyPlace(t *testing.T) {
 	for where, want := range map[string]struct {
 		line   int

@@ -116,10 +116,15 @@ func (s *Store) refuseBad(b *sinkd.Batch) error {
 	}
 }
 
-// describe names a dead letter and its reason.
+// describe names a dead letter and its reason, for logs and incidents: without
+// the words of a function that raised it, which may hold values of the row.
 func describe(d *sinkd.DeadLetter) string {
 	p := sinkd.Partition{Topic: d.Record.Topic, ID: d.Record.Partition}
-	return fmt.Sprintf("%s offset %d, %s: %s", p, d.Record.Offset, d.Stage, d.Reason)
+	reason := d.Reason
+	if strings.HasPrefix(d.SQLState, raised) {
+		reason = "a function or a trigger refuses it; its words are in the dead letter, if there is one, and in PostgreSQL's log"
+	}
+	return fmt.Sprintf("%s offset %d, %s: %s", p, d.Record.Offset, d.Stage, reason)
 }
 
 // deadByTopic counts the dead letters of the topics for which the batch has no

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/sinkd/sinkd"
@@ -76,6 +77,11 @@ func TestStopOnBadRecord(t *testing.T) {
 	e := f.class(s.Apply(f.Context(), 0, f.kill(f.batch(from(c, 0, 5)), 3)), sinkd.Configuration)
 	if e.Kind != sinkd.BadRecord || e.Record == nil || e.Record.Offset != 3 || e.Topic != "t" {
 		t.Errorf("%+v", e)
+	}
+	b := f.kill(f.batch(from(c, 0, 5)), 3)
+	b.Dead[0].Reason, b.Dead[0].SQLState = "amount 17 is too small", "P0001"
+	if e := f.class(s.Apply(f.Context(), 0, b), sinkd.Configuration); strings.Contains(e.Error(), "17") || !strings.Contains(e.Error(), "t[0] offset 3") {
+		t.Errorf("what a trigger says of a row is in %q", e)
 	}
 	f.landed(0)
 }

@@ -1,27 +1,67 @@
 package store
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sinkd/sinkd"
 )
 
 // refusal is what Postgres said, without row data: DETAIL and CONTEXT hold it
-// and are left out, as is the value that messages of class 22 quote at their
-// end.
-type refusal struct{ pg *pgconn.PgError }
+// and are left out, as are the values in messages of class 22. What a function
+// raises (P0001) are its author's words and stays.
+type refusal struct {
+	pg *pgconn.PgError
+	// table is the one that the rows were for, nil if there were none.
+	table *sinkd.Table
+}
 
-// Error gives the column, where COPY names one, and the message.
+// Error gives the column and its type, where COPY names one, and the message.
 func (r *refusal) Error() string {
 	text := r.pg.Message
 	if strings.HasPrefix(r.pg.Code, "22") {
-		text, _, _ = strings.Cut(text, `: "`)
+		text = withoutValues(text)
 	}
 	if _, column := copyPlace(r.pg.Where); column != "" {
-		text = "column " + column + ": " + text
+		text = "column " + column + r.typeOf(column) + ": " + text
 	}
 	return text
+}
+
+// typeOf gives a column's type in brackets, empty where it is not known.
+func (r *refusal) typeOf(column string) string {
+	if r.table == nil {
+		return ""
+	}
+	for i := range r.table.Columns {
+		if c := &r.table.Columns[i]; c.Name == column {
+			return " (" + c.TypeName + ")"
+		}
+	}
+	return ""
+}
+
+// quotes are what servers of all languages put around a value.
+const quotes = "\"„“”«»‹›「」『』"
+
+// bytesRE are the bytes of text in the wrong encoding.
+var bytesRE = regexp.MustCompile(`0x[0-9a-f]{2}( 0x[0-9a-f]{2})*`)
+
+// withoutValues takes what may come from a row out of a message of class 22:
+// what is quoted, from the first mark to the last because a value may hold some
+// itself, bytes, and whatever follows a colon.
+func withoutValues(text string) string {
+	if first := strings.IndexAny(text, quotes); first >= 0 {
+		last := strings.LastIndexAny(text, quotes)
+		_, size := utf8.DecodeRuneInString(text[last:])
+		text = text[:first] + "..." + text[last+size:]
+	}
+	text, _, _ = strings.Cut(bytesRE.ReplaceAllString(text, "..."), ": ")
+	return strings.TrimRight(text, " ")
 }
 
 // Unwrap gives Postgres's error, row data included.

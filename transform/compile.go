@@ -172,7 +172,7 @@ func (c *compiler) concern(n *node, col *sinkd.Column) {
 
 // labelOf names a column and its type, for messages.
 func labelOf(col *sinkd.Column) string {
-	return fmt.Sprintf("column %q (%s)", col.Name, col.TypeName)
+	return "column " + col.Name + " (" + col.TypeName + ")"
 }
 
 // field gives a field's cell, which it makes where there is none.

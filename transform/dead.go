@@ -22,14 +22,14 @@ func undecodable(rec *sinkd.Record, err error) *sinkd.DeadLetter {
 	d := &sinkd.DeadLetter{Record: rec, Stage: stageDecode, Reason: err.Error()}
 	if v := rec.Value; len(v) >= framing && v[0] == 0 {
 		d.SchemaID = int(binary.BigEndian.Uint32(v[1:]))
-		d.Reason = fmt.Sprintf("value is not JSON: it begins with a zero byte and schema id %d, as a schema registry's clients write it; "+
-			"set SINKD_FORMAT to avro, protobuf or jsonschema", d.SchemaID)
+		d.Reason = "value is not JSON: it begins with a zero byte and a schema id, as a schema registry's clients write it; " +
+			"set SINKD_FORMAT to avro, protobuf or jsonschema"
 	}
 	return d
 }
 
 // tooLarge is the dead letter of a record beyond the limit.
-func tooLarge(rec *sinkd.Record, size, limit int) *sinkd.DeadLetter {
+func tooLarge(rec *sinkd.Record, limit int) *sinkd.DeadLetter {
 	return &sinkd.DeadLetter{Record: rec, Stage: stageDecode, Reason: fmt.Sprintf(
-		"the record has %d bytes of key, value and headers, more than SINKD_MAX_RECORD_BYTES (%d)", size, limit)}
+		"key, value and headers have more than SINKD_MAX_RECORD_BYTES (%d) together", limit)}
 }

@@ -118,8 +118,8 @@ func (e *Encoder) encodeRange(b *sinkd.Batch, r *sinkd.Range) {
 
 // record encodes one record, or tells why it cannot be.
 func (e *Encoder) record(p *plan, rec *sinkd.Record) *sinkd.DeadLetter {
-	if size := sizeOf(rec); e.options.MaxRecordBytes > 0 && size > e.options.MaxRecordBytes {
-		return tooLarge(rec, size, e.options.MaxRecordBytes)
+	if most := e.options.MaxRecordBytes; most > 0 && sizeOf(rec) > most {
+		return tooLarge(rec, most)
 	}
 	if err := p.read(rec); err != nil {
 		return undecodable(rec, err)

@@ -32,23 +32,25 @@ func (d *jsonDecoder) Decode(dst []Value, src []byte) error {
 		}
 	}
 	if f != fine {
-		return d.refuse(i, f)
+		return d.refuse(f)
 	}
 	return nil
 }
 
-// refuse names what is wrong at index i, and the column if one is concerned.
-func (d *jsonDecoder) refuse(i int, f fault) error {
+// refuse names what is wrong, and the column if one is concerned. Where in the
+// text it is wrong it does not say, so that records which are wrong in the same
+// way have the same reason.
+func (d *jsonDecoder) refuse(f fault) error {
 	n := d.culprit
 	switch {
 	case len(d.src) == 0:
 		return errors.New("value is not JSON: it is empty")
 	case n != nil && n.path != "":
-		return fmt.Errorf("%s: field %s: %s at byte %d", n.label, n.path, f, i)
+		return fmt.Errorf("%s: field %s: %s", n.label, n.path, f)
 	case f == notObject:
 		return errors.New("value is not a JSON object, so none of its fields matches a column")
 	}
-	return fmt.Errorf("value is not JSON: %s at byte %d", f, i)
+	return fmt.Errorf("value is not JSON: %s", f)
 }
 
 // value reads the field n, whose value begins at i.

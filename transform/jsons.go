@@ -13,8 +13,8 @@ type jsonEncoder struct {
 
 var (
 	errNotJSON   = errors.New("is not JSON")
-	errJSONNUL   = errors.New("the JSON value holds an escaped NUL, which Postgres cannot; SINKD_NUL=strip does not reach into JSON")
-	errJSONLarge = errors.New("the JSON value holds a number that is out of range for jsonb")
+	errJSONNUL   = errors.New("a JSON value that holds an escaped NUL, which Postgres cannot; SINKD_NUL=strip does not reach into JSON")
+	errJSONLarge = errors.New("a JSON value that holds a number out of range for jsonb")
 )
 
 func (e *jsonEncoder) append(dst []byte, v *Value) ([]byte, error) {

@@ -1,53 +1,35 @@
 package transform
 
-import (
-	"errors"
-	"fmt"
-	"strconv"
-	"unicode/utf8"
-)
-
-// excerptBytes bounds how much of a value a reason may quote.
-const excerptBytes = 40
+import "errors"
 
 // misfit is why a value does not fit a column's type; the column is named by
-// whoever knows it.
+// whoever knows it. It tells the kind of the value and never the value: reasons
+// are logged, and people group by them.
 func misfit(v *Value, what string) error {
-	return fmt.Errorf("%s %s", excerpt(v), what)
+	return errors.New(v.Kind.noun() + " that " + what)
 }
 
-// excerpt gives a value as reasons show it: short, and free of what text in
-// Postgres cannot hold.
-func excerpt(v *Value) string {
-	switch v.Kind {
+// noun names a value of the kind, as reasons do.
+func (k Kind) noun() string {
+	switch k {
 	case Bool:
-		return strconv.FormatBool(v.Num != 0)
-	case Int:
-		return strconv.FormatInt(int64(v.Num), 10)
+		return "a boolean"
+	case Int, Number:
+		return "a number"
 	case Time:
-		return "the time"
+		return "a time"
+	case String:
+		return "a string"
+	case Bytes:
+		return "a byte string"
 	case Array:
 		return "an array"
 	case Object:
 		return "an object"
 	case JSON:
-		return "the JSON value"
-	case Number:
-		return shorten(v.Bytes)
+		return "a JSON value"
 	}
-	return strconv.Quote(shorten(v.Bytes))
-}
-
-// shorten cuts between characters.
-func shorten(b []byte) string {
-	if len(b) <= excerptBytes {
-		return string(b)
-	}
-	n := excerptBytes - len("...")
-	for n > 0 && !utf8.RuneStart(b[n]) {
-		n--
-	}
-	return string(b[:n]) + "..."
+	return "nothing"
 }
 
 // errNoNumber is a text that is not a number.

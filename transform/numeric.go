@@ -74,7 +74,7 @@ func (e *numericEncoder) text(dst []byte, v *Value) ([]byte, error) {
 	case f != f:
 		return appendNumericHeader(dst, 0, 0, numericNaN, 0), nil
 	case e.limited:
-		return dst, misfit(v, "does not fit: precision and scale leave no room for infinity")
+		return dst, misfit(v, "stands for infinity, for which precision and scale leave no room")
 	case f > 0:
 		return appendNumericHeader(dst, 0, 0, numericInfinity, 0), nil
 	}

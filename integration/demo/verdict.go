@@ -9,10 +9,10 @@ SELECT kind, count(*) AS rows, count(DISTINCT id) AS events, min(at)::date AS fi
   FROM public.earthquakes GROUP BY kind ORDER BY rows DESC`
 
 	deadSQL = `
-SELECT count(*) AS dead, s.broken AS "broken on purpose", d.stage AS "found at", d.sqlstate, left(min(d.reason), 100) AS "reason, of one"
+SELECT count(*) AS dead, s.broken AS "broken on purpose", d.stage AS "found at", d.sqlstate, left(d.reason, 100) AS reason
   FROM sinkd.dead_letters d
   LEFT JOIN demo.sent s ON (d.partition, d.record_offset) = (s.kafka_partition, s.kafka_offset)
- GROUP BY 2, 3, 4 ORDER BY 3, 2`
+ GROUP BY 2, 3, 4, 5 ORDER BY 3, 2, 5`
 
 	// A writer is one process of sinkd.
 	resumedSQL = `
