@@ -25,8 +25,10 @@ type victim struct {
 }
 
 func newVictim(w *world, name string, plan []strike) *victim {
-	e, proxy := w.proxied("SINKD_BATCH_MAX_RECORDS", "200", "SINKD_BATCH_INTERVAL", "0s", "SINKD_DEAD_LETTER_LIMIT", "off")
+	e, proxy := w.proxied("SINKD_BATCH_MAX_RECORDS", "200", "SINKD_BATCH_INTERVAL", "0s",
+		"SINKD_DEAD_LETTER_LIMIT", "off", "SINKD_KAFKA_SESSION_TIMEOUT", campaignSession.String())
 	proxy.MatchCopies()
+	proxy.Latency(3 * time.Millisecond) // there is nearly always a transaction to hit
 	v := &victim{
 		world: w, name: name, env: e, proxy: proxy, plan: plan,
 		struck: make(map[string]int), began: time.Now(),
@@ -154,6 +156,13 @@ func (v *victim) stop(ctx context.Context, s strike) (bool, error) {
 	}
 	pause(ctx, s.hold)
 	return true, v.s.Resume()
+}
+
+// outlive stops the replica until its partitions are the other's, who had to
+// wait for the position rows and to end what holds them.
+func (v *victim) outlive(ctx context.Context, s strike) (bool, error) {
+	s.hold += campaignSession + 5*time.Second
+	return v.stop(ctx, s)
 }
 
 func (v *victim) terminate(ctx context.Context, _ strike) (bool, error) {
