@@ -15,9 +15,9 @@ import (
 	"github.com/sinkd/sinkd/integration/lab"
 )
 
-// outage is how long Postgres is away: a minute where SINKD_TEST_LONG is set.
+// outage is how long Postgres is away: a minute where SINKD_LAB_LONG is set.
 func outage() time.Duration {
-	if os.Getenv("SINKD_TEST_LONG") != "" {
+	if os.Getenv("SINKD_LAB_LONG") != "" {
 		return time.Minute
 	}
 	return 20 * time.Second
