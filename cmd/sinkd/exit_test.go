@@ -57,16 +57,19 @@ func TestOneLine(t *testing.T) {
 }
 
 func TestMemoryLimit(t *testing.T) {
-	before := debug.SetMemoryLimit(-1)
-	t.Cleanup(func() { debug.SetMemoryLimit(before) })
+	before, percent := debug.SetMemoryLimit(-1), debug.SetGCPercent(100)
+	t.Cleanup(func() {
+		debug.SetMemoryLimit(before)
+		debug.SetGCPercent(percent)
+	})
 	debug.SetMemoryLimit(math.MaxInt64)
 	limitMemory([]string{"GOMEMLIMIT=1GiB"}, 256<<20)
 	if got := debug.SetMemoryLimit(-1); got != math.MaxInt64 {
 		t.Errorf("GOMEMLIMIT was overridden with %d", got)
 	}
 	limitMemory([]string{"GOMEMLIMIT="}, 256<<20)
-	if got := debug.SetMemoryLimit(-1); got != 352<<20 {
-		t.Errorf("limit %d in place of %d", got, 352<<20)
+	if got := debug.SetMemoryLimit(-1); got != 320<<20 {
+		t.Errorf("limit %d in place of %d", got, 320<<20)
 	}
 }
 
