@@ -8,7 +8,7 @@ import (
 // Class is what a lane does about an error.
 type Class int
 
-// The classes, in the order of the table in docs/errors.md.
+// The classes. Which condition has which is in docs/errors.md.
 const (
 	// Transient: wait and retry, without limit.
 	Transient Class = iota

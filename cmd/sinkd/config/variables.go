@@ -17,7 +17,7 @@ type Variables struct {
 	KafkaBrokers          List          `env:"SINKD_KAFKA_BROKERS" show:"required" doc:"brokers to start from: 'host:port,...'"`
 	KafkaGroup            string        `env:"SINKD_KAFKA_GROUP" show:"'sinkd-<pipeline>'" doc:"consumer group; it shares partitions among replicas"`
 	KafkaClientID         string        `env:"SINKD_KAFKA_CLIENT_ID" envDefault:"sinkd" doc:"client id, as broker logs and quotas see it"`
-	KafkaInstanceID       string        `env:"SINKD_KAFKA_INSTANCE_ID" doc:"static membership: a name that survives a restart of this replica"`
+	KafkaInstanceID       string        `env:"SINKD_KAFKA_INSTANCE_ID" doc:"static membership: a name of this replica alone, which it has again after a restart; its partitions wait for it until the session timeout, after a clean end as well"`
 	KafkaRack             string        `env:"SINKD_KAFKA_RACK" doc:"read from the nearest replica"`
 	KafkaSessionTimeout   time.Duration `env:"SINKD_KAFKA_SESSION_TIMEOUT" envDefault:"45s" doc:"a replica that is silent for so long loses its partitions"`
 	KafkaRebalanceTimeout time.Duration `env:"SINKD_KAFKA_REBALANCE_TIMEOUT" envDefault:"60s" doc:"time for all replicas to join a rebalance"`
