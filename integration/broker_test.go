@@ -113,13 +113,6 @@ func (w *world) stored(partition int32) (records []int64) {
 	}
 }
 
-// load produces n events every 20 ms until stop is called, which waits for the
-// last ones.
-func (w *world) load(n, partitions int) (stop func()) {
-	w.t.Helper()
-	return w.keep(func(ctx context.Context) error { return w.tryProduce(ctx, n, partitions) })
-}
-
 // keep does something every 20 ms until stop is called, which waits for the
 // last time, or until it fails.
 func (w *world) keep(do func(context.Context) error) (stop func()) {

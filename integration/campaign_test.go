@@ -80,6 +80,7 @@ func TestKillCampaign(t *testing.T) {
 }
 
 func campaignAddr(t *testing.T) string {
+	t.Helper()
 	if *campaignBroker == "kafka" {
 		return lab.SharedKafka(t).Addr()
 	}

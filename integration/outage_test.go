@@ -47,7 +47,7 @@ func (s *service) alive() error {
 	if s.Ended() {
 		return errors.New("sinkd has ended")
 	}
-	resp, err := http.Get("http://" + s.addr + "/livez")
+	resp, err := s.get(s.t.Context(), "/livez")
 	if err != nil {
 		return err
 	}
