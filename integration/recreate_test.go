@@ -14,6 +14,7 @@ import (
 func (w *world) recreate(partitions int) {
 	w.t.Helper()
 	ctx := w.t.Context()
+	old := w.topicID()
 	if _, err := w.admin().DeleteTopic(ctx, w.topic); err != nil {
 		w.t.Fatal(err)
 	}
@@ -21,7 +22,22 @@ func (w *world) recreate(partitions int) {
 		_, err := w.admin().CreateTopic(ctx, int32(partitions), 1, nil, w.topic)
 		return err
 	})
+	// For a moment the broker still knows and takes records for the old one.
+	eventually(w.t, 30*time.Second, "the broker does not know the new topic", func() error {
+		if id := w.topicID(); id == old || id == (kadm.TopicID{}) {
+			return fmt.Errorf("the topic's id is %s, it was %s", id, old)
+		}
+		return nil
+	})
 	w.connect()
+}
+
+// topicID gives the topic's id, the zero id where there is no such topic.
+func (w *world) topicID() kadm.TopicID {
+	w.t.Helper()
+	topics, err := w.admin().Metadata(w.t.Context(), w.topic)
+	try(w.t, err)
+	return topics.Topics[w.topic].ID
 }
 
 // command runs another command than run to its end, and gives its exit code and
