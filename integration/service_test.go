@@ -86,6 +86,11 @@ func start(t testing.TB, e env, args ...string) *service {
 	}
 	t.Cleanup(func() {
 		_ = p.Kill()
+		for _, sign := range []string{"WARNING: DATA RACE", "\npanic: ", "\nfatal error: "} {
+			if bytes.Contains(p.Output(), []byte(sign)) {
+				t.Errorf("sinkd wrote %q", sign)
+			}
+		}
 		if t.Failed() {
 			t.Logf("sinkd %s, pid %d:\n%s", strings.Join(args, " "), p.Pid(), p.Output())
 		}
