@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -100,6 +101,32 @@ func TestFirstGapIsNotBelieved(t *testing.T) {
 	if !passed.Load() {
 		t.Error("the client has not passed over anything")
 	}
+}
+
+// The client brings nothing for a while, although the log, as it was listed,
+// goes on. That is no silent tail: only a fetch at the position can say so.
+func TestQuietClientIsNoSilentTail(t *testing.T) {
+	t.Parallel()
+	w, c := newFakeWorld(t, 1)
+	w.produce(100, 1)
+	redirected, looked := false, false
+	c.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		f := req.(*kmsg.FetchRequest)
+		switch {
+		case f.SessionEpoch < 0: // a fetch of sinkd's own
+			looked = true
+		case !redirected: // to the end of the log, for as long as the session lives
+			f.Topics[0].Partitions[0].FetchOffset = 100
+			redirected = true
+		case looked: // the client is to tell its offset again
+			resp := f.ResponseKind().(*kmsg.FetchResponse)
+			resp.ErrorCode = kerr.FetchSessionIDNotFound.Code
+			return resp, nil, true // which drops this function
+		}
+		return nil, nil, false
+	})
+	start(t, w.env()).ready(30 * time.Second)
+	w.complete()
 }
 
 // A pipeline that begins at the end of the log is killed before its first

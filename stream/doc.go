@@ -153,6 +153,7 @@
 //	claim before read            store: TestClaimReadsWhatItHolds
 //	queue of one claim           integration: TestQueueBelongsToOneClaim (lost)
 //	first gap not believed       integration: TestFirstGapIsNotBelieved (lost)
+//	silent tail is fetched       integration: TestQuietClientIsNoSilentTail (lost)
 //	pinned start                 integration: TestStartIsPinned (lost)
 //	                             store: TestPinnedOnce
 //	topic id at the claim        integration: TestRecreatedTopicIsRefusedAtTheClaim (phantom)
