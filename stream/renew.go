@@ -64,7 +64,8 @@ func (f *Flow) renew(ctx context.Context, topic string) bool {
 			// stayed, and nothing would fetch them.
 			for f.holdsAny(topic) && sleep(ctx, pollPatience) {
 			}
-			f.client.AddConsumeTopics(topic) // patterns find it by themselves
+			f.client.AddConsumeTopics(topic)
+			f.client.ForceMetadataRefresh() // patterns find it by themselves, with the next metadata
 		})
 	}
 	return useless
