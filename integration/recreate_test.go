@@ -99,29 +99,36 @@ func TestTopicRecreatedWhileDown(t *testing.T) {
 	w.wantIncidents(0)
 }
 
-// TestTopicRecreatedWhileRunning has the topic replaced under a service that
-// reads it, which goes on when a person has said from where.
+// TestTopicRecreatedWhileRunning has the topic replaced under two replicas that
+// read it, by name or by pattern, which go on when a person has said from where.
 func TestTopicRecreatedWhileRunning(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 2)
-	s := start(t, w.env())
-	s.ready(30 * time.Second)
-	w.produce(100, 2)
-	w.landed(30 * time.Second)
-	w.clear()
-	w.recreate(2)
-	w.produce(400, 2)
-	w.wantIncidents(time.Minute, "topic_recreated 0", "topic_recreated 1")
-	if n := query[int64](w, `SELECT count(*) FROM events`)[0]; n != 0 {
-		t.Errorf("%d records of another topic have landed", n)
-	}
-	w.acknowledge("topic_recreated", "--retry", "--resume-from", "earliest")
-	w.landed(time.Minute)
-	w.wantIncidents(0)
-	w.produce(100, 2)
-	w.landed(30 * time.Second)
-	if s.Ended() {
-		t.Error("the service has ended")
+	for _, subscribed := range []string{"by name", "by pattern"} {
+		t.Run(subscribed, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 2)
+			e := w.env()
+			if subscribed == "by pattern" {
+				e["SINKD_TOPICS"] = "/" + w.topic + "(_other)?/"
+			}
+			a, b := start(t, e), start(t, e)
+			balanced(t, 30*time.Second, 1, a, b)
+			w.produce(100, 2)
+			w.landed(30 * time.Second)
+			w.clear()
+			w.recreate(2)
+			w.produce(400, 2)
+			w.wantIncidents(time.Minute, "topic_recreated 0", "topic_recreated 1")
+			if n := query[int64](w, `SELECT count(*) FROM events`)[0]; n != 0 {
+				t.Errorf("%d records of another topic have landed", n)
+			}
+			w.acknowledge("topic_recreated", "--retry", "--resume-from", "earliest")
+			w.landed(time.Minute)
+			w.wantIncidents(0)
+			w.produce(100, 2)
+			w.landed(30 * time.Second)
+			balanced(t, 30*time.Second, 1, a, b)
+		})
 	}
 }
 
