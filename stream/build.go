@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sinkd/sinkd"
@@ -82,7 +83,7 @@ func (l *lane) due(now time.Time) (bool, time.Time) {
 	at := never
 	if l.queued > 0 {
 		at = l.ended.Add(l.flow.cfg.BatchInterval)
-		if l.draining {
+		if l.draining || l.aimed() {
 			at = now
 		}
 	}
@@ -94,6 +95,15 @@ func (l *lane) due(now time.Time) (bool, time.Time) {
 		}
 	}
 	return !at.After(now), at
+}
+
+// aimed tells that the queues hold all that the flow was asked to catch up
+// with: there is nothing to wait for. The mutex is held.
+func (l *lane) aimed() bool {
+	if !l.flow.cfg.UntilCaughtUp {
+		return false
+	}
+	return !slices.ContainsFunc(l.queues, func(q *queue) bool { return q.tail < l.flow.caught.targets[q.claim.Partition] })
 }
 
 // gapAt is when the queue's range without records may land.

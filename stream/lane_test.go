@@ -122,6 +122,21 @@ func TestBatchIsDueByIntervalOrSize(t *testing.T) {
 	}
 }
 
+func TestLastBatchOfACatchUpWaitsForNothing(t *testing.T) {
+	l := newTestLane(100)
+	q := l.with(0, 5)
+	l.flow.cfg.UntilCaughtUp = true
+	l.flow.caught = &caughtUp{targets: map[sinkd.Partition]int64{q.claim.Partition: 8}}
+	l.ended = time.Now()
+	if due, _ := l.due(l.ended); due {
+		t.Error("a batch is due before its target is queued")
+	}
+	q.push(records(0, 5, 3))
+	if due, _ := l.due(l.ended); !due {
+		t.Error("the batch with the target in it is not due at once")
+	}
+}
+
 func TestBatchIsBoundedByBytes(t *testing.T) {
 	l := newTestLane(100)
 	l.flow.cfg.BatchBytes = 55
