@@ -108,7 +108,7 @@ func (w *world) everyFaultStruck(victims []*victim) {
 	planned, struck := make(map[string]int), make(map[string]int)
 	for _, v := range victims {
 		for _, s := range v.plan {
-			planned[s.kind]++
+			planned[s.name]++
 		}
 		for kind, n := range v.struck {
 			struck[kind] += n
@@ -124,7 +124,7 @@ func (w *world) everyFaultStruck(victims []*victim) {
 
 // strike is the fault of one cycle. Everything about it comes from the seed.
 type strike struct {
-	kind string
+	kind
 	// lull is how long the replica works before, hold how long it lasts.
 	lull, hold time.Duration
 	// bytes of a COPY come before it; nth session is hit.
@@ -136,18 +136,18 @@ type strike struct {
 // equally often, in random order.
 func plan(seed uint64, cycles, replicas int) [][]strike {
 	random := rand.New(rand.NewPCG(seed, 0))
-	var drawn []string
+	var drawn []kind
 	for len(drawn) < cycles {
-		for _, i := range random.Perm(len(kinds)) {
-			drawn = append(drawn, kinds[i].name)
+		for _, i := range random.Perm(len(kinds())) {
+			drawn = append(drawn, kinds()[i])
 		}
 	}
 	drawn = drawn[:cycles]
 	random.Shuffle(cycles, func(i, j int) { drawn[i], drawn[j] = drawn[j], drawn[i] })
 	plans := make([][]strike, replicas)
-	for i, kind := range drawn {
+	for i, k := range drawn {
 		plans[i%replicas] = append(plans[i%replicas], strike{
-			kind:  kind,
+			kind:  k,
 			lull:  time.Duration(random.IntN(400)) * time.Millisecond,
 			hold:  time.Duration(100+random.IntN(2000)) * time.Millisecond,
 			bytes: int64(random.IntN(500)),
@@ -157,23 +157,27 @@ func plan(seed uint64, cycles, replicas int) [][]strike {
 	return plans
 }
 
-// kinds are the faults. Each tells whether it struck.
-var kinds = []struct {
+// kind is a kind of fault. It tells whether it struck.
+type kind struct {
 	name string
 	do   func(*victim, context.Context, strike) (bool, error)
-}{
-	{"kill -9", (*victim).kill},
-	{"kill -9 in a stalled COPY", (*victim).zombie},
-	{"SIGSTOP", (*victim).stop},
-	{"SIGSTOP beyond the session", (*victim).outlive},
-	{"SIGTERM", (*victim).terminate},
-	{"cut before COMMIT", (*victim).cutBeforeCommit},
-	{"cut after COMMIT", (*victim).cutAfterCommit},
-	{"cut in COPY", (*victim).cutInCopy},
-	{"stall in COPY", (*victim).stallInCopy},
-	{"stall before COMMIT", (*victim).stallBeforeCommit},
-	{"stall after COMMIT", (*victim).stallAfterCommit},
-	{"database away", (*victim).refuse},
-	{"network lost", (*victim).freeze},
-	{"backend terminated", (*victim).endBackend},
+}
+
+func kinds() []kind {
+	return []kind{
+		{"kill -9", (*victim).kill},
+		{"kill -9 in a stalled COPY", (*victim).zombie},
+		{"SIGSTOP", (*victim).stop},
+		{"SIGSTOP beyond the session", (*victim).outlive},
+		{"SIGTERM", (*victim).terminate},
+		{"cut before COMMIT", (*victim).cutBeforeCommit},
+		{"cut after COMMIT", (*victim).cutAfterCommit},
+		{"cut in COPY", (*victim).cutInCopy},
+		{"stall in COPY", (*victim).stallInCopy},
+		{"stall before COMMIT", (*victim).stallBeforeCommit},
+		{"stall after COMMIT", (*victim).stallAfterCommit},
+		{"database away", (*victim).refuse},
+		{"network lost", (*victim).freeze},
+		{"backend terminated", (*victim).endBackend},
+	}
 }

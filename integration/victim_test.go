@@ -42,23 +42,18 @@ func newVictim(w *world, name string, plan []strike) *victim {
 func (v *victim) suffer(ctx context.Context) error {
 	for i, s := range v.plan {
 		if err := v.s.atWork(ctx); err != nil {
-			return fmt.Errorf("%s, before cycle %d, %s: %w", v.name, i+1, s.kind, err)
+			return fmt.Errorf("%s, before cycle %d, %s: %w", v.name, i+1, s.name, err)
 		}
 		pause(ctx, s.lull)
-		v.note("%s for %s", s.kind, s.hold)
-		for _, k := range kinds {
-			if k.name != s.kind {
-				continue
-			}
-			struck, err := k.do(v, ctx, s)
-			if err != nil {
-				return fmt.Errorf("%s, cycle %d, %s: %w", v.name, i+1, s.kind, err)
-			}
-			if struck {
-				v.struck[s.kind]++
-			} else {
-				v.note("%s did not strike", s.kind)
-			}
+		v.note("%s for %s", s.name, s.hold)
+		struck, err := s.do(v, ctx, s)
+		if err != nil {
+			return fmt.Errorf("%s, cycle %d, %s: %w", v.name, i+1, s.name, err)
+		}
+		if struck {
+			v.struck[s.name]++
+		} else {
+			v.note("%s did not strike", s.name)
 		}
 	}
 	return v.s.atWork(ctx)
