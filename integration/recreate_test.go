@@ -192,3 +192,30 @@ func TestRecordsExpiredWhileDown(t *testing.T) {
 		}
 	})
 }
+
+// TestTopicDeleted deletes one of two topics under a service that reads both:
+// the other one goes on, and its end is still looked at.
+func TestTopicDeleted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	doomed := w.topic + "_doomed"
+	_, err := w.admin().CreateTopic(t.Context(), 2, 1, nil, doomed)
+	try(t, err)
+	s := start(t, w.env().with("SINKD_TOPICS", w.topic+","+doomed))
+	balanced(t, 30*time.Second, 2, s) // two numbers, of either topic
+	w.produce(100, 2)
+	w.landed(30 * time.Second)
+	_, err = w.admin().DeleteTopic(t.Context(), doomed)
+	try(t, err)
+	w.produce(100, 2)
+	w.landed(30 * time.Second)
+	observed := query[time.Time](w, `SELECT now()`)[0]
+	eventually(t, 30*time.Second, "the topic that is left is not observed", func() error {
+		n := query[int64](w, `SELECT count(*) FROM sinkd.partitions WHERE topic = $1 AND observed_at > $2`, w.topic, observed)[0]
+		if n != 2 {
+			return fmt.Errorf("%d partitions", n)
+		}
+		return nil
+	})
+	w.wantIncidents(0)
+}
