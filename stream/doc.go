@@ -101,7 +101,10 @@
 //
 // Topic id and cluster id are compared at the claim, and the topic id with each
 // fetch and every ten seconds. A topic that was deleted and made anew has the
-// same name, and offsets that mean other records.
+// same name, and offsets that mean other records. The client keeps to the id that
+// it saw first; where a person has acknowledged the new one, a good claim that
+// the brokers refuse by its id makes it give the topic up and subscribe again
+// (renew).
 //
 // Halts are conditional on claim and position, and record their incident in the
 // same transaction: a halt that comes late from a writer that was fenced must
