@@ -57,7 +57,10 @@ func (p *pace) measure(ctx context.Context, b *bench) ([]result, error) {
 	b.say("%s: %d records", p.name, p.samples)
 	delays, err := p.delays(ctx, b, service, topic)
 	if err != nil {
-		return nil, errors.Join(err, service.stop(), fmt.Errorf("sinkd wrote:\n%s", service.tail()))
+		if failed := service.stop(); failed != nil {
+			return nil, errors.Join(err, failed)
+		}
+		return nil, fmt.Errorf("%w; sinkd wrote:\n%s", err, service.tail())
 	}
 	if err := service.stop(); err != nil {
 		return nil, err
