@@ -52,7 +52,9 @@ var errNoMatch = errors.New("none of the value's fields matches a column")
 
 // read fills the cells from the record.
 func (p *plan) read(rec *sinkd.Record) error {
-	clear(p.cells)
+	for i := range p.cells {
+		p.cells[i].Kind = Absent // the rest is not read then, and clearing pointers costs
+	}
 	p.memory = emptied(p.memory)
 	for i := range p.sources {
 		if err := p.fill(&p.sources[i], rec); err != nil {
