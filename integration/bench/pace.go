@@ -8,8 +8,6 @@ import (
 	"os"
 	"regexp"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // pace measures the time from the start of producing a record, by a client
@@ -20,6 +18,9 @@ type pace struct {
 	samples int
 	env     []string
 }
+
+// warmup is the number of records that are sent before those that count.
+const warmup = 8
 
 // quiet is a gap in which everything comes to rest, and in step with nothing.
 func quiet(r *rand.Rand) time.Duration {
@@ -55,7 +56,7 @@ func (p *pace) measure(ctx context.Context, b *bench) ([]result, error) {
 		return nil, err
 	}
 	b.say("%s: %d records", p.name, p.samples)
-	delays, err := p.delays(ctx, b, service, topic)
+	delays, acked, err := p.delays(ctx, b, service, topic)
 	if err != nil {
 		if failed := service.stop(); failed != nil {
 			return nil, errors.Join(err, failed)
@@ -66,51 +67,39 @@ func (p *pace) measure(ctx context.Context, b *bench) ([]result, error) {
 		return nil, err
 	}
 	results := []result{{name: p.name, delays: delays, samples: []sample{{records: p.samples, peak: service.peak}}}}
-	printDelays(os.Stdout, results[0])
+	printDelays(os.Stdout, &results[0], acked)
 	return results, b.forget(ctx, schema)
 }
 
 // delays sends the records, some of them first that do not count, and watches
-// for their rows.
-func (p *pace) delays(ctx context.Context, b *bench, service *child, topic string) ([]time.Duration, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(b.kafka.Addr()), kgo.ProducerLinger(0),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic(topic))
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
-	w, err := newWatcher(ctx, b.postgres.URL())
-	if err != nil {
-		return nil, err
-	}
-	defer w.close()
+// for their rows. The second slice is how long Kafka took to acknowledge each.
+func (p *pace) delays(ctx context.Context, b *bench, service *child, topic string) (seen, acked []time.Duration, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute+time.Duration(p.samples)*time.Second,
 		errors.New("not all rows came to be seen in time"))
 	defer cancel()
-	const warmup = 8
-	sent := make(chan sending, warmup+p.samples)
-	go func() {
-		defer close(sent)
-		r := rand.New(rand.NewPCG(b.opts.seed, 0))
-		for id := range int64(warmup + p.samples) {
-			sent <- sending{id: id, at: time.Now()}
-			client.Produce(ctx, &kgo.Record{
-				Partition: int32(id % 4), Value: fmt.Appendf(nil, `{"id":%d,"body":"a row to be seen"}`, id),
-			}, nil)
-			wait := p.gap(r)
-			if id == warmup-1 {
-				wait = 2 * time.Second
-			}
-			if !sleep(ctx, wait) {
-				return
-			}
-		}
-	}()
-	delays, err := w.watch(ctx, sent, service.done)
+	w, err := newWatcher(ctx, b.postgres.URL())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return delays[warmup:], nil
+	defer w.close()
+	s, err := newSender(b.kafka.Addr(), topic, warmup+p.samples)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := rand.New(rand.NewPCG(b.opts.seed, 0))
+	s.start(ctx, func(id int) time.Duration {
+		if id == warmup-1 {
+			return 2 * time.Second
+		}
+		return p.gap(r)
+	})
+	seen, err = w.watch(ctx, s.sent, service.done)
+	cancel()
+	acked = s.close()
+	if err != nil {
+		return nil, nil, err
+	}
+	return seen[warmup:], acked[warmup:], nil
 }
 
 // sleep tells whether the time went by.

@@ -52,10 +52,13 @@ func spread(ratios []float64) string {
 	return fmt.Sprintf("%.2f-%.2f", quantile(ratios, 0), quantile(ratios, 1))
 }
 
-// printDelays prints what was seen of record-to-visible times.
-func printDelays(w io.Writer, r result) {
-	_, _ = fmt.Fprintf(w, "%s: %d records, to visible p50 %s, p90 %s, p99 %s, most %s\n\n", r.name, len(r.delays),
-		milliseconds(r.quantile(0.5)), milliseconds(r.quantile(0.9)), milliseconds(r.quantile(0.99)), milliseconds(r.quantile(1)))
+// printDelays prints the times until a row could be seen, and how much of them
+// Kafka took to acknowledge the record.
+func printDelays(w io.Writer, r *result, acked []time.Duration) {
+	_, _ = fmt.Fprintf(w, "%s: %d records, to visible p50 %s, p90 %s, p99 %s, most %s; acknowledged by Kafka p50 %s, p99 %s\n\n",
+		r.name, len(r.delays),
+		milliseconds(r.quantile(0.5)), milliseconds(r.quantile(0.9)), milliseconds(r.quantile(0.99)), milliseconds(r.quantile(1)),
+		milliseconds(quantile(acked, 0.5)), milliseconds(quantile(acked, 0.99)))
 }
 
 func milliseconds(d time.Duration) string { return fmt.Sprintf("%.1f ms", d.Seconds()*1000) }

@@ -8,12 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// sending is a record under way.
-type sending struct {
-	id int64
-	at time.Time
-}
-
 // watcher looks for rows, as a reader of the table would.
 type watcher struct{ conn *pgx.Conn }
 
@@ -29,40 +23,39 @@ func (w *watcher) close() { _ = w.conn.Close(context.Background()) }
 func (w *watcher) watch(ctx context.Context, sent <-chan sending, ended <-chan struct{}) ([]time.Duration, error) {
 	var delays []time.Duration
 	waiting := make(map[int64]sending)
+	// Often enough to be exact, seldom enough to leave sinkd a processor.
+	pause := time.NewTicker(250 * time.Microsecond)
+	defer pause.Stop()
 	for {
-		open := true
-		for open && (len(waiting) == 0 || len(sent) > 0) {
-			var s sending
-			select {
-			case s, open = <-sent:
-				if open {
-					waiting[s.id] = s
-					delays = append(delays, 0)
-				}
-			case <-ended:
-				return nil, errors.New("sinkd has ended")
-			case <-ctx.Done():
-				return nil, context.Cause(ctx)
-			}
-			if len(sent) == 0 {
-				break
-			}
-		}
+		ticks := pause.C
 		if len(waiting) == 0 {
-			return delays, nil
+			ticks = nil // There is nothing to look for.
 		}
-		seen, err := w.look(ctx, waiting)
-		if err != nil {
-			return nil, err
-		}
-		now := time.Now()
-		for _, id := range seen {
-			delays[id] = now.Sub(waiting[id].at)
-			delete(waiting, id)
-		}
-		// Often enough to be exact, seldom enough to leave sinkd a processor.
-		if !sleep(ctx, 250*time.Microsecond) {
+		select {
+		case <-ctx.Done():
 			return nil, context.Cause(ctx)
+		case <-ended:
+			return nil, errors.New("sinkd has ended")
+		case s, open := <-sent:
+			if open {
+				waiting[s.id] = s
+				delays = append(delays, 0)
+			} else {
+				sent = nil
+			}
+		case <-ticks:
+			seen, err := w.look(ctx, waiting)
+			if err != nil {
+				return nil, err
+			}
+			now := time.Now()
+			for _, id := range seen {
+				delays[id] = now.Sub(waiting[id].at)
+				delete(waiting, id)
+			}
+		}
+		if sent == nil && len(waiting) == 0 {
+			return delays, nil
 		}
 	}
 }
