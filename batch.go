@@ -125,13 +125,13 @@ func (b *Batch) Without(lost func(*Claim) bool) *Batch {
 // Split divides the batch into smaller ones that are to be applied one after
 // the other, each in its own transaction. Where at names a record of the
 // batch, that record stands alone in one of them; otherwise the batch is
-// halved, by partition first, then by offset. A batch of one record cannot be
-// split: the result is nil.
+// halved, by partition first, then by offset. A single record of a single
+// partition cannot be split: the result is nil.
 func (b *Batch) Split(at *Record) []*Batch {
-	if b.Records() <= 1 {
+	if b.Records() <= 1 && len(b.Ranges) == 1 {
 		return nil
 	}
-	if at != nil {
+	if at != nil && b.Records() > 1 {
 		if parts := b.isolate(at); parts != nil {
 			return parts
 		}
@@ -167,13 +167,28 @@ func (b *Batch) isolate(at *Record) []*Batch {
 				parts = append(parts, b.of(others))
 			}
 			parts = append(parts, b.of([]Range{one}))
-			if after.From < after.Until {
-				parts = append(parts, b.of([]Range{after}))
-			}
-			return parts
+			return append(parts, b.pieces(after)...)
 		}
 	}
 	return nil
+}
+
+// pieceRecords bounds the batches behind a refused record: more may be refused,
+// and each time all behind it is written again.
+const pieceRecords = 1000
+
+// pieces cuts a range into batches of at most pieceRecords.
+func (b *Batch) pieces(r Range) []*Batch {
+	var out []*Batch
+	for len(r.Records) > pieceRecords {
+		var piece Range
+		piece, r = r.cut(pieceRecords)
+		out = append(out, b.of([]Range{piece}))
+	}
+	if r.From < r.Until {
+		out = append(out, b.of([]Range{r}))
+	}
+	return out
 }
 
 // of gives a batch of the given ranges, started when b was, under a new id.

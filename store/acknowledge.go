@@ -91,14 +91,20 @@ func (s *Store) AckIncident(ctx context.Context, a Ack) error {
 	return err
 }
 
+// anotherTopic tells of incidents after which the name stands for another topic:
+// made anew, or on another cluster.
+func anotherTopic(kind string) bool {
+	return kind == sinkd.TopicRecreated || kind == sinkd.ClusterChanged
+}
+
 // check refuses what would lose or double records.
 func (a *Ack) check(i *IncidentRow) error {
-	if i.Kind != sinkd.TopicRecreated || !a.Retry && a.Resume == nil {
+	if !anotherTopic(i.Kind) || !a.Retry && a.Resume == nil {
 		return nil
 	}
 	// The positions of the old topic mean nothing in the new one.
 	if a.Topic == nil || len(a.Resume) < int(a.Topic.Partitions) {
-		return fmt.Errorf("topic %s was recreated: all its partitions need a position in the new topic (--resume-from)", i.Topic)
+		return fmt.Errorf("topic %s is another one by now: all its partitions need a position in it (--resume-from)", i.Topic)
 	}
 	return nil
 }
@@ -109,7 +115,7 @@ func (s *Store) acknowledge(ctx context.Context, tx pgx.Tx, a *Ack, i *IncidentR
 		do     func(context.Context, pgx.Tx, *Ack, *IncidentRow) error
 	}{
 		{true, s.closeIncident},
-		{i.Kind == sinkd.TopicRecreated && a.Topic != nil, s.repin},
+		{anotherTopic(i.Kind) && a.Topic != nil, s.repin},
 		{a.Resume != nil, s.resume},
 		{a.Retry || a.Resume != nil, s.revive},
 	}
@@ -130,7 +136,7 @@ func (s *Store) acknowledge(ctx context.Context, tx pgx.Tx, a *Ack, i *IncidentR
 func (s *Store) closeIncident(ctx context.Context, tx pgx.Tx, a *Ack, i *IncidentRow) error {
 	_, err := tx.Exec(ctx, s.in(`UPDATE {s}.incidents SET acked_at = now(), acked_by = $3
 		WHERE pipeline = $1 AND acked_at IS NULL AND (id = $2 OR $4 AND kind = $5 AND topic = $6)`),
-		s.cfg.Pipeline, i.ID, a.Operator, a.Topic != nil, sinkd.TopicRecreated, i.Topic)
+		s.cfg.Pipeline, i.ID, a.Operator, a.Topic != nil && anotherTopic(i.Kind), i.Kind, i.Topic)
 	return err
 }
 
@@ -151,7 +157,7 @@ func (s *Store) repin(ctx context.Context, tx pgx.Tx, a *Ack, i *IncidentRow) er
 func (s *Store) resume(ctx context.Context, tx pgx.Tx, a *Ack, i *IncidentRow) error {
 	numbers, offsets := make([]int32, 0, len(a.Resume)), make([]int64, 0, len(a.Resume))
 	for partition, offset := range a.Resume {
-		if i.Kind == sinkd.TopicRecreated || i.Partition < 0 || partition == i.Partition {
+		if anotherTopic(i.Kind) || i.Partition < 0 || partition == i.Partition {
 			numbers, offsets = append(numbers, partition), append(offsets, offset)
 		}
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"log/slog"
 
 	"github.com/google/uuid"
@@ -33,7 +34,7 @@ func (l *lane) settled(ctx context.Context, b *sinkd.Batch) (done bool, err erro
 		l.clean(ctx)
 		return false, err
 	}
-	same := sameRanges(l.unknown, b.Ranges)
+	same := covers(l.unknown, b.Ranges)
 	l.unknown = nil
 	l.store.cfg.Metrics.commitUnknown.WithLabelValues(what.String()).Inc()
 	l.store.cfg.Logger.Info("COMMIT without an answer was resolved", slog.String("resolved", what.String()))
@@ -91,13 +92,13 @@ func positionsOf(ranges []sinkd.Range) []sinkd.Range {
 	return out
 }
 
-// sameRanges tells whether two lists of ranges move the same positions.
-func sameRanges(a, b []sinkd.Range) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i].Claim.Token != b[i].Claim.Token || a[i].From != b[i].From || a[i].Until != b[i].Until {
+// covers tells whether all of the ranges were in the batch whose COMMIT had no
+// answer: partitions may have been given up since.
+func covers(unknown, ranges []sinkd.Range) bool {
+	for _, r := range ranges {
+		if !slices.ContainsFunc(unknown, func(u sinkd.Range) bool {
+			return u.Claim.Token == r.Claim.Token && u.From == r.From && u.Until == r.Until
+		}) {
 			return false
 		}
 	}

@@ -33,8 +33,9 @@ type part struct {
 	queue *queue
 	// topicID is what the claim was checked against.
 	topicID uuid.UUID
-	// started tells that a claim of this tenure was running once.
-	started bool
+	// next and known are position and last stable offset as they were read last
+	// while there was no claim.
+	next, known int64
 }
 
 // assignment is what the consumer group gave to this process.
@@ -78,6 +79,39 @@ func (a *assignment) holds(pt *part) bool {
 	return a.parts[pt.Partition] == pt
 }
 
+// has tells whether the partition is assigned.
+func (a *assignment) has(p sinkd.Partition) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.parts[p] != nil
+}
+
+// place notes a position that was read of a partition without a claim.
+func (a *assignment) place(p sinkd.Partition, next int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if pt := a.parts[p]; pt != nil {
+		pt.next = next
+	}
+}
+
+// extend notes a last stable offset that was listed.
+func (a *assignment) extend(p sinkd.Partition, stable int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if pt := a.parts[p]; pt != nil {
+		pt.known = max(pt.known, stable)
+	}
+}
+
+// progress is how far the partition has come, with or without a claim.
+func (pt *part) progress() progress {
+	if pt.queue != nil {
+		return pt.queue.progress()
+	}
+	return progress{landed: pt.next, known: max(pt.known, pt.next)}
+}
+
 // queueOf gives the queue of the partition's claim, nil if it has none.
 func (a *assignment) queueOf(p sinkd.Partition) *queue {
 	a.mu.Lock()
@@ -97,7 +131,7 @@ func (a *assignment) open(pt *part, ok *claimed, lanes []*lane) *queue {
 		return nil
 	}
 	pt.queue = fewest(lanes).open(ok.claim, ok.end)
-	pt.phase, pt.topicID, pt.started = running, ok.topicID, true
+	pt.phase, pt.topicID, pt.known = running, ok.topicID, ok.end
 	return pt.queue
 }
 

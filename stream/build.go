@@ -25,6 +25,7 @@ func (l *lane) build(ctx context.Context, out chan<- *flight) {
 		if fl == nil {
 			return
 		}
+		l.working(laneBuilding)
 		// What goes wrong here is met again, and dealt with, by the applier.
 		fl.encoded = l.encode(ctx, fl.batch) == nil
 		select {
@@ -66,6 +67,15 @@ func (l *lane) next(ctx context.Context) *flight {
 		case <-l.wake:
 		case <-timer.C:
 		}
+	}
+}
+
+// working notes that the lane builds, where it does not write at the same time.
+func (l *lane) working(s laneState) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.state == laneIdle {
+		l.setState(s)
 	}
 }
 

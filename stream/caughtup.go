@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -39,6 +40,13 @@ func (c *caughtUp) aim(ctx context.Context, topics map[string]sinkd.Topic) error
 	c.targets = make(map[sinkd.Partition]int64, len(log))
 	for p, b := range log {
 		c.targets[p] = b.stable
+	}
+	for name, t := range topics {
+		for id := range t.Partitions {
+			if p := (sinkd.Partition{Topic: name, ID: id}); c.targets[p] == 0 && log[p].lists == 0 {
+				return fmt.Errorf("list the offsets of %s: %w", p, errNoLeader)
+			}
+		}
 	}
 	return nil
 }
@@ -102,6 +110,13 @@ func (c *caughtUp) look(ctx context.Context) bool {
 		if wanted && !reached[r.Partition] && (r.Halted != "" || r.Paused) {
 			stopped = append(stopped, r)
 			reached[r.Partition] = true
+		}
+	}
+	for _, pt := range c.flow.assigned.all() {
+		// The position row is gone: an incident says so.
+		if _, known := reached[pt.Partition]; !known && pt.phase == halted {
+			stopped = append(stopped, sinkd.Position{Partition: pt.Partition, Halted: sinkd.PositionMissing})
+			reached[pt.Partition] = true
 		}
 	}
 	for p := range c.targets {

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -100,7 +101,11 @@ func (c *claimer) checkTopic(ctx context.Context, topic string, ws map[*wish]*si
 	}
 	c.flow.health.up(kafka)
 	for w, cl := range ws {
-		c.judge(ctx, w, cl, now.against(log[cl.Partition]))
+		if b, ok := log[cl.Partition]; ok {
+			c.judge(ctx, w, cl, sight{now, b})
+		} else {
+			c.failed([]*wish{w}, "list the offsets of "+cl.String(), errNoLeader)
+		}
 	}
 }
 
@@ -115,7 +120,8 @@ type sight struct {
 	bounds
 }
 
-func (i identity) against(b bounds) sight { return sight{i, b} }
+// errNoLeader tells that a partition's leader does not answer.
+var errNoLeader = errors.New("its leader does not answer")
 
 // look asks both sides for the topic; the offsets last, after the claim.
 func (c *claimer) look(ctx context.Context, topic string) (identity, map[sinkd.Partition]bounds, error) {

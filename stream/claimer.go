@@ -236,7 +236,7 @@ func (c *claimer) locked(ctx context.Context, waiting []*wish) {
 func (c *claimer) missing(ctx context.Context, w *wish) {
 	i := sinkd.Incident{
 		Partition: w.part.Partition, Kind: sinkd.PositionMissing,
-		Detail: "the position row of a known partition is gone; restore it, or set it with sinkd offsets set",
+		Detail: "the position row of a known partition is gone; sinkd incidents ack ID --resume-from earliest makes it again",
 	}
 	if err := c.flow.cfg.Store.Report(ctx, i); err != nil {
 		c.failed([]*wish{w}, "report a missing position", err)

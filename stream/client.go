@@ -21,6 +21,9 @@ const (
 	// client has one fetch under way a broker, so this is also how long a
 	// partition may wait that is resumed.
 	fetchWait = 250 * time.Millisecond
+	// maxFetches bounds the fetches under way, and with them what the client
+	// may hold, in clusters of many brokers.
+	maxFetches = 8
 )
 
 // options gives what every client of ours has in common.
@@ -95,6 +98,7 @@ func (f *Flow) groupOptions() []kgo.Opt {
 		kgo.FetchMaxBytes(f.fetchBytes()),
 		kgo.FetchMaxPartitionBytes(f.fetchBytes()/4),
 		kgo.FetchMaxWait(fetchWait),
+		kgo.MaxConcurrentFetches(maxFetches),
 		kgo.BrokerMaxReadBytes(max(1<<30, 2*f.fetchBytes())),
 		kgo.AdjustFetchOffsetsFn(f.adjust),
 		kgo.OnPartitionsAssigned(f.onAssigned),

@@ -13,8 +13,7 @@ import (
 // Config is everything that the flow has to be told.
 type Config struct {
 	Kafka Kafka
-	// Topics are literal names; Pattern, where set, matches whole names in
-	// their place.
+	// Topics are literal names; Patterns match whole names beside them.
 	Topics   []string
 	Patterns []*regexp.Regexp
 	// Start is where a partition begins that was never read.
@@ -31,10 +30,8 @@ type Config struct {
 	// BatchTarget is the commit time that the batch size follows.
 	BatchTarget time.Duration
 	// Memory is the budget for records in flight, in bytes.
-	Memory int64
-	// MaxRecordBytes is the largest record that is not a dead letter.
-	MaxRecordBytes int64
-	DrainTimeout   time.Duration
+	Memory       int64
+	DrainTimeout time.Duration
 	// StepTimeout is the longest that one statement of a lane may take.
 	StepTimeout time.Duration
 

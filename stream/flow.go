@@ -21,6 +21,8 @@ type Flow struct {
 
 	brokers *brokers
 	client  *kgo.Client
+	// ready is closed once client is set: its callbacks can come before.
+	ready chan struct{}
 
 	assigned assignment
 	lanes    []*lane
@@ -64,15 +66,15 @@ func (e *HaltedError) Error() string {
 	if p.Halted != "" {
 		why = "halted: " + p.Halted
 	}
-	return fmt.Sprintf("%d partitions are halted or paused, the first: %s (%s); see sinkd incidents list",
-		len(e.Partitions), p.Partition, why)
+	return fmt.Sprintf("%s, the first: %s (%s); see sinkd incidents list",
+		partitions(len(e.Partitions), "halted or paused"), p.Partition, why)
 }
 
 // New makes a flow. It connects to nothing yet.
 func New(cfg Config) (*Flow, error) {
 	f := &Flow{
 		cfg: cfg, log: cfg.Logger, metrics: cfg.Metrics,
-		budget: newBudget(cfg.Memory), enough: make(chan struct{}), opened: make(chan struct{}, 1),
+		budget: newBudget(cfg.Memory), enough: make(chan struct{}), ready: make(chan struct{}), opened: make(chan struct{}, 1),
 		assigned: assignment{parts: make(map[sinkd.Partition]*part)},
 	}
 	var err error
@@ -108,11 +110,13 @@ func (f *Flow) Run(ctx, abort context.Context) error {
 		return fmt.Errorf("kafka client: %w", err)
 	}
 	f.client = client
+	close(f.ready)
 	work, stop := context.WithCancel(abort)
 	defer stop()
 	end := f.start(work)
 	err = f.wait(ctx, work)
 	f.shutdown(abort, end, stop)
+	end.writing.Wait()
 	end.all.Wait()
 	f.tasks.Wait()
 	return err
@@ -129,6 +133,17 @@ func (f *Flow) wait(ctx, work context.Context) error {
 		return nil
 	case err := <-f.caught.done:
 		return err
+	}
+}
+
+// satisfied tells that MaxBatches have landed: what is queued beyond is left in
+// Kafka.
+func (f *Flow) satisfied() bool {
+	select {
+	case <-f.enough:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -173,6 +188,9 @@ func (f *Flow) shutdown(abort context.Context, s *stages, stop context.CancelFun
 	s.reading.Wait()
 	f.client.AllowRebalance()
 	for _, l := range f.lanes {
+		if f.satisfied() {
+			l.discard()
+		}
 		l.drain()
 	}
 	written := make(chan struct{})

@@ -66,23 +66,41 @@ func (p *poller) settle(pr proof) {
 	switch {
 	case q.gone(), q.tail != pr.from:
 		return
+	case held != nil && pr.err == nil && pr.finding.next >= held[0].Offset:
+		q.verified = true
+		p.push(q, held)
+		return
+	}
+	// What holds no record need not be looked at again, however far it goes.
+	q.skipTo(pr.finding.next)
+	switch {
 	case pr.err != nil:
 		p.flow.log.Warn("cannot look at a gap in the log, trying again",
 			slog.String("partition", q.claim.String()), slog.Any("error", pr.err))
-	case held == nil:
-		q.skipTo(pr.finding.next)
-		return
-	case pr.finding.next >= held[0].Offset:
-		q.verified = true
-		p.push(q, held)
+		if held == nil {
+			return
+		}
+	case held == nil && !q.overlooked(pr.finding):
 		return
 	default:
 		p.flow.log.Warn("the client passed over records; setting its offset again",
 			slog.String("partition", q.claim.String()), slog.Int64("offset", q.tail))
 	}
-	if held != nil {
-		p.point(q, true)
+	p.point(q, true)
+}
+
+// overlookedLimit is how often a look has to find records where the client
+// brings none, before the client is pointed at them: it may only be slow.
+const overlookedLimit = 5
+
+// overlooked counts the looks at a silent tail that found a record right there.
+func (q *queue) overlooked(found finding) bool {
+	if !found.data || found.next > q.tail {
+		q.idleLooks = 0
+		return false
 	}
+	q.idleLooks++
+	return q.idleLooks%overlookedLimit == 0
 }
 
 // tailProbes bounds the fetches of our own that look at silent tails at a time:
@@ -98,15 +116,13 @@ func (p *poller) tails(ctx context.Context) {
 	if p.flow.cfg.UntilCaughtUp && now.Sub(p.data) > 2*pollPatience {
 		quiet = 2 * pollPatience
 	}
-	if now.Sub(p.blocked) < quiet {
-		return
-	}
 	for _, l := range p.flow.lanes {
 		for _, q := range l.all() {
 			if p.looking == tailProbes {
 				return
 			}
-			if end, idle := q.rest(); idle && q.tail < end && !q.throttled && !q.probing && now.Sub(q.active) > quiet {
+			if end, idle := q.rest(); idle && q.tail < end && !q.throttled && !q.probing &&
+				now.Sub(q.active) > quiet && p.polls-q.polls > int(quiet/pollPatience) {
 				p.looking++
 				p.prove(ctx, q, proof{until: end, tail: true})
 			}

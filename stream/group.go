@@ -83,9 +83,9 @@ func (p *poller) commit(ctx context.Context) {
 	})
 }
 
-// settled waits for a commit under way: the client forbids setting offsets at
+// quiesce waits for a commit under way: the client forbids setting offsets at
 // the same time.
-func (p *poller) settled(ctx context.Context) {
+func (p *poller) quiesce(ctx context.Context) {
 	if p.sending == nil {
 		return
 	}

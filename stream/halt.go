@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -75,7 +76,9 @@ func (f *Flow) haltClaim(ctx context.Context, c *sinkd.Claim, next int64, i sink
 			f.fenced([]*sinkd.Claim{c})
 			return
 		}
-		if !sleep(ctx, wait.next()) {
+		d := wait.next()
+		f.health.failing(fmt.Errorf("cannot halt %s: %w", c, err), d)
+		if !sleep(ctx, d) {
 			return
 		}
 	}

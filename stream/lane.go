@@ -114,6 +114,13 @@ func (l *lane) release(ctx context.Context, q *queue) {
 	l.drop(q)
 }
 
+// discard closes all queues of the lane.
+func (l *lane) discard() {
+	for _, q := range l.all() {
+		q.close()
+	}
+}
+
 // drain makes the lane land what it holds and end.
 func (l *lane) drain() {
 	l.mu.Lock()
@@ -227,6 +234,13 @@ func (l *lane) claims() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.queues)
+}
+
+// holds is what all queued records of the lane hold of the budget.
+func (l *lane) holds() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.weight + int64(l.queued)*recordOverhead
 }
 
 // holds is what the queued records hold of the budget.

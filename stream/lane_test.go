@@ -151,7 +151,8 @@ func TestBatchIsBoundedByBytes(t *testing.T) {
 func TestDroppedQueueGivesItsMemoryBack(t *testing.T) {
 	l := newTestLane(10)
 	q := l.with(0, 0)
-	l.flow.budget.add(q.push(records(0, 0, 25)))
+	_, sum := q.push(records(0, 0, 25))
+	l.flow.budget.add(sum)
 	fl := l.cut()
 	l.pending++
 	l.drop(q)

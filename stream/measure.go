@@ -53,7 +53,10 @@ func (m *Metrics) progress(p sinkd.Partition, at progress) {
 	m.pos.WithLabelValues(p.Topic, id).Set(float64(at.landed))
 	m.lag.WithLabelValues(p.Topic, id).Set(float64(max(at.known-at.landed, 0)))
 	age := 0.0
-	if at.known > at.landed && !at.oldest.IsZero() {
+	if at.known > at.landed {
+		if at.oldest.IsZero() { // nothing was read yet: it is at least as old as this process
+			at.oldest = m.born
+		}
 		age = max(time.Since(at.oldest).Seconds(), 0)
 	}
 	m.lagSeconds.WithLabelValues(p.Topic, id).Set(age)

@@ -1,9 +1,11 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,6 +21,8 @@ type bounds struct {
 	// start is the log start, stable the last stable offset, high the high
 	// watermark.
 	start, stable, high int64
+	// lists counts the answers that had the partition.
+	lists int
 }
 
 // brokers asks Kafka what no consumer has to be a group's member for. It has a
@@ -69,8 +73,9 @@ func (b *brokers) topics(ctx context.Context, names ...string) (map[string]sinkd
 	return out, nil
 }
 
-// bounds lists log start, last stable offset and high watermark of all
-// partitions of the topics.
+// bounds lists log start, last stable offset and high watermark of the topics'
+// partitions. One whose leader does not answer is left out, so that the others
+// go on; it fails where none answers.
 func (b *brokers) bounds(ctx context.Context, topics ...string) (map[sinkd.Partition]bounds, error) {
 	if len(topics) == 0 {
 		return nil, nil
@@ -96,20 +101,24 @@ func (b *brokers) bounds(ctx context.Context, topics ...string) (map[sinkd.Parti
 			answers[i] <- answer{o, err}
 		}()
 	}
+	var failed error
 	for i, l := range lists {
 		a := <-answers[i]
-		if a.err != nil {
-			return nil, fmt.Errorf("list offsets: %w", a.err)
-		}
-		if err := a.offsets.Error(); err != nil {
-			return nil, fmt.Errorf("list offsets: %w", err)
-		}
+		failed = cmp.Or(failed, a.err, a.offsets.Error())
 		a.offsets.Each(func(o kadm.ListedOffset) {
+			if o.Err != nil {
+				return
+			}
 			p := sinkd.Partition{Topic: o.Topic, ID: o.Partition}
 			e := out[p]
+			e.lists++
 			l.set(&e, o.Offset)
 			out[p] = e
 		})
+	}
+	maps.DeleteFunc(out, func(_ sinkd.Partition, e bounds) bool { return e.lists < len(lists) })
+	if len(out) == 0 && failed != nil {
+		return nil, fmt.Errorf("list offsets: %w", failed)
 	}
 	return out, nil
 }

@@ -37,8 +37,8 @@ type poller struct {
 	flow *Flow
 	// wake cuts a poll short: there is a seek or a proof.
 	wake chan struct{}
-	// blocked is when the budget or the lanes kept it from polling last.
-	blocked time.Time
+	// polls counts the polls that could bring records.
+	polls int
 	// data is when a poll brought records last; looking counts the fetches of
 	// our own at silent tails.
 	data    time.Time
@@ -89,6 +89,7 @@ func (p *poller) poll(ctx context.Context) kgo.Fetches {
 		defer cancel()
 		stop := make(chan struct{})
 		defer close(stop)
+		p.polls++
 		go func() {
 			select {
 			case <-p.wake:
@@ -98,7 +99,6 @@ func (p *poller) poll(ctx context.Context) kgo.Fetches {
 		}()
 		return p.flow.client.PollRecords(ctx, -1)
 	}
-	p.blocked = time.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	cancel()
 	return p.flow.client.PollRecords(ctx, -1)
@@ -127,7 +127,6 @@ func (p *poller) throttle(ctx context.Context) {
 	}
 	timer := time.NewTimer(pollPatience)
 	defer timer.Stop()
-	defer func() { p.blocked = time.Now() }()
 	for !p.mayRead() {
 		select {
 		case <-ctx.Done():
@@ -171,7 +170,7 @@ func (p *poller) deliver(ctx context.Context, at sinkd.Partition, topicID [16]by
 		return
 	}
 	p.data = time.Now()
-	q.active = p.data
+	q.active, q.polls, q.idleLooks = p.data, p.polls, 0
 	p.listed(q, fp.LastStableOffset)
 	recs := q.fresh(fp.Records)
 	if len(recs) == 0 {
@@ -187,13 +186,20 @@ func (p *poller) deliver(ctx context.Context, at sinkd.Partition, topicID [16]by
 
 // push hands records over to the lane.
 func (p *poller) push(q *queue, recs []*sinkd.Record) {
-	n := q.push(recs)
+	count, n := q.push(recs)
 	p.flow.budget.add(n)
-	p.flow.metrics.consumed(q.claim.Topic, n-int64(len(recs))*recordOverhead)
-	if !q.throttled && q.holds() > p.flow.budget.limit/4 {
+	p.flow.metrics.consumed(q.claim.Topic, n-int64(count)*recordOverhead)
+	if !q.throttled && p.hogs(q) {
 		q.throttled = true
 		p.flow.client.PauseFetchPartitions(single(q.claim.Partition))
 	}
+}
+
+// hogs tells that a claim is to be paused: it has more than a quarter of the
+// budget queued, or its lane, which is not the only one, more than half.
+func (p *poller) hogs(q *queue) bool {
+	limit := p.flow.budget.limit
+	return q.holds() > limit/4 || len(p.flow.lanes) > 1 && q.lane.holds() > limit/2
 }
 
 // between does what may only be done between two polls.
@@ -202,14 +208,14 @@ func (p *poller) between(ctx context.Context) {
 	seeks, proofs := p.seeks, p.proofs
 	p.seeks, p.proofs = nil, nil
 	p.mu.Unlock()
+	if len(seeks)+len(proofs) > 0 {
+		p.quiesce(ctx)
+	}
 	for _, pr := range proofs {
 		p.settle(pr)
 	}
-	if len(seeks) > 0 {
-		p.settled(ctx)
-		for _, s := range seeks {
-			p.start(s)
-		}
+	for _, s := range seeks {
+		p.start(s)
 	}
 	if now := time.Now(); now.Sub(p.swept) > sweepInterval {
 		p.swept = now
@@ -244,7 +250,7 @@ func (p *poller) point(q *queue, force bool) {
 func (p *poller) resume() {
 	for _, l := range p.flow.lanes {
 		for _, q := range l.all() {
-			if q.throttled && q.holds() < p.flow.budget.limit/8 {
+			if q.throttled && q.holds() < p.flow.budget.limit/8 && l.holds() < p.flow.budget.limit/4 {
 				q.throttled = false
 				q.active = time.Now()
 				p.flow.client.ResumeFetchPartitions(single(q.claim.Partition))
@@ -267,6 +273,7 @@ func (p *poller) failed(ctx context.Context, at sinkd.Partition, err error) {
 	}
 	q := p.flow.assigned.queueOf(at)
 	if q == nil {
+		p.flow.orphaned(ctx, at, err)
 		return
 	}
 	var lost *kgo.ErrDataLoss

@@ -11,8 +11,12 @@ import (
 	"github.com/sinkd/sinkd"
 )
 
-// probeBytes bounds a fetch of our own; brokers give a whole batch at the least.
-const probeBytes = 64 << 10
+// A fetch of our own mostly finds something at once; where it does not, the next
+// ones bring more. Brokers give a whole batch at the least.
+const (
+	probeBytes     = 64 << 10
+	nextProbeBytes = 1 << 20
+)
 
 // finding is what a fetch of our own says of the log from a position on.
 type finding struct {
@@ -28,8 +32,8 @@ type finding struct {
 // brings at a time.
 func (f *Flow) probe(ctx context.Context, q *queue, from, until int64) (finding, error) {
 	at := finding{next: from}
-	for at.next < until {
-		fp, next, err := f.fetch(ctx, q, at.next)
+	for bytes := int32(probeBytes); at.next < until; bytes = nextProbeBytes {
+		fp, next, err := f.fetch(ctx, q, at.next, bytes)
 		if err != nil {
 			return at, err
 		}
@@ -48,13 +52,13 @@ func (f *Flow) probe(ctx context.Context, q *queue, from, until int64) (finding,
 
 // fetch asks the partition's leader once, and answers the records and the next
 // offset.
-func (f *Flow) fetch(ctx context.Context, q *queue, at int64) (kgo.FetchPartition, int64, error) {
+func (f *Flow) fetch(ctx context.Context, q *queue, at int64, bytes int32) (kgo.FetchPartition, int64, error) {
 	p := q.claim.Partition
 	leader, _, err := f.client.PartitionLeader(p.Topic, p.ID)
 	if err != nil || leader < 0 {
 		return kgo.FetchPartition{}, at, fmt.Errorf("%s has no leader: %w", p, orUnknown(err))
 	}
-	resp, err := f.fetchRequest(q, at).RequestWith(ctx, f.client.Broker(int(leader)))
+	resp, err := f.fetchRequest(q, at, bytes).RequestWith(ctx, f.client.Broker(int(leader)))
 	if err != nil {
 		return kgo.FetchPartition{}, at, fmt.Errorf("fetch %s at %d: %w", p, at, err)
 	}
@@ -78,15 +82,15 @@ func (f *Flow) fetch(ctx context.Context, q *queue, at int64) (kgo.FetchPartitio
 }
 
 // fetchRequest asks for one partition, at once, outside of any session.
-func (f *Flow) fetchRequest(q *queue, at int64) *kmsg.FetchRequest {
+func (f *Flow) fetchRequest(q *queue, at int64, bytes int32) *kmsg.FetchRequest {
 	req := kmsg.NewPtrFetchRequest()
-	req.MaxBytes = probeBytes
+	req.MaxBytes = bytes
 	req.SessionEpoch = -1
 	if !f.cfg.Kafka.ReadUncommitted {
 		req.IsolationLevel = 1
 	}
 	rp := kmsg.NewFetchRequestTopicPartition()
-	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = q.claim.ID, at, probeBytes
+	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = q.claim.ID, at, bytes
 	rt := kmsg.NewFetchRequestTopic()
 	rt.Topic, rt.TopicID = q.claim.Topic, f.topicID(q.claim.Partition)
 	rt.Partitions = append(rt.Partitions, rp)

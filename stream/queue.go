@@ -35,8 +35,12 @@ type queue struct {
 	// held are records behind a gap that is not believed yet.
 	held     []*sinkd.Record
 	heldCost int64
-	// active is when records came last.
+	// active is when records came last, polls the poll that brought them.
 	active time.Time
+	polls  int
+	// idleLooks counts the looks of our own that found a record where the
+	// client brings none.
+	idleLooks int
 	// probing tells that a fetch of our own is under way.
 	probing bool
 	// throttled tells that the client does not fetch for this claim because it
@@ -79,14 +83,13 @@ func (q *queue) fresh(recs []*sinkd.Record) []*sinkd.Record {
 }
 
 // push adds records in offset order; markers only move the tail. It answers
-// what they cost.
-func (q *queue) push(recs []*sinkd.Record) int64 {
-	var sum int64
+// how many data records there were, and what they cost.
+func (q *queue) push(recs []*sinkd.Record) (n int, sum int64) {
 	last := recs[len(recs)-1]
 	q.lane.mu.Lock()
 	defer q.lane.mu.Unlock()
 	if q.dropped {
-		return 0
+		return 0, 0
 	}
 	before := len(q.records)
 	for _, r := range recs {
@@ -99,7 +102,7 @@ func (q *queue) push(recs []*sinkd.Record) int64 {
 	q.tail, q.epoch = last.Offset+1, last.LeaderEpoch
 	q.bytes += sum
 	q.lane.poke()
-	return sum
+	return len(q.records) - before, sum
 }
 
 // skipTo moves the tail over offsets that hold nothing.

@@ -16,28 +16,40 @@ import (
 // the partition dead: one that could not be claimed in time is returned at
 // offset 0, and paused before.
 func (f *Flow) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-	parts := f.assigned.add(partitionsOf(offsets))
+	<-f.ready
+	// Paused until claimed, and before the poller can learn of a late claim,
+	// which it resumes.
+	all := partitionsOf(offsets)
+	f.client.PauseFetchPartitions(byTopic(all))
+	parts := f.assigned.add(all)
 	t := newTicket(len(parts))
 	f.claimer.ask(parts, t, 0)
 	ctx, cancel := context.WithTimeout(ctx, claimPatience)
 	defer cancel()
 	got := t.wait(ctx)
+	var good []sinkd.Partition
 	for _, pt := range parts {
 		at := kgo.NewOffset().At(0)
-		var q *queue
 		if c := got[pt]; c != nil {
-			q = f.open(pt, c)
-		}
-		if q == nil {
-			f.client.PauseFetchPartitions(single(pt.Partition))
-		} else {
-			at = kgo.NewOffset().At(q.claim.Next).WithEpoch(q.claim.Epoch)
-			f.client.ResumeFetchPartitions(single(pt.Partition))
+			if q := f.open(pt, c); q != nil {
+				at = kgo.NewOffset().At(q.claim.Next).WithEpoch(q.claim.Epoch)
+				good = append(good, pt.Partition)
+			}
 		}
 		offsets[pt.Topic][pt.ID] = at
 	}
-	f.log.Info("partitions assigned", slog.Int("partitions", len(parts)), slog.Int("claimed", len(got)))
+	f.client.ResumeFetchPartitions(byTopic(good))
+	f.log.Info("partitions assigned", slog.Int("partitions", len(parts)), slog.Int("claimed", len(good)))
 	return offsets, nil
+}
+
+// byTopic gives partitions as the client lists them.
+func byTopic(parts []sinkd.Partition) map[string][]int32 {
+	out := make(map[string][]int32)
+	for _, p := range parts {
+		out[p.Topic] = append(out[p.Topic], p.ID)
+	}
+	return out
 }
 
 func partitionsOf(offsets map[string]map[int32]kgo.Offset) []sinkd.Partition {
@@ -66,6 +78,7 @@ func (f *Flow) open(pt *part, c *claimed) *queue {
 
 // onAssigned only counts: the claim function follows.
 func (f *Flow) onAssigned(_ context.Context, _ *kgo.Client, m map[string][]int32) {
+	<-f.ready
 	f.metrics.rebalance("assigned", m)
 	f.health.up(kafka)
 }
@@ -75,6 +88,7 @@ func (f *Flow) onAssigned(_ context.Context, _ *kgo.Client, m map[string][]int32
 // rebalance timeout; after that it goes on alone, and the compare-and-set
 // decides. Other partitions keep their queues and lanes.
 func (f *Flow) onRevoked(ctx context.Context, _ *kgo.Client, m map[string][]int32) {
+	<-f.ready
 	f.metrics.rebalance("revoked", m)
 	parts := f.assigned.remove(listed(m))
 	if len(parts) == 0 {
@@ -120,6 +134,7 @@ func (f *Flow) released(claims []*sinkd.Claim) {
 
 // onLost drops partitions at once: others have them by now.
 func (f *Flow) onLost(_ context.Context, _ *kgo.Client, m map[string][]int32) {
+	<-f.ready
 	f.metrics.rebalance("lost", m)
 	for _, pt := range f.assigned.remove(listed(m)) {
 		if pt.queue != nil {

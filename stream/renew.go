@@ -2,8 +2,12 @@ package stream
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
+	"time"
+
+	"github.com/sinkd/sinkd"
 )
 
 // renewals are topics whose id the brokers no longer know by what the group's
@@ -69,6 +73,28 @@ func (f *Flow) renew(ctx context.Context, topic string) bool {
 		})
 	}
 	return useless
+}
+
+// orphanPatience is how long a partition stays unread that the client gave up.
+const orphanPatience = 15 * time.Second
+
+// orphaned deals with an error of a partition that this process was to read and
+// never asked for: the client drops a partition whose committed offset it cannot
+// fetch, for a right that is missing, say, and nothing in its session asks for
+// it again. After a while the topic is subscribed to again.
+func (f *Flow) orphaned(ctx context.Context, at sinkd.Partition, err error) {
+	if f.assigned.has(at) {
+		return // it is paused, or its claim has ended
+	}
+	f.log.Error("the client gave a partition up; subscribing to its topic again later",
+		slog.String("partition", at.String()), slog.Any("error", err), slog.Duration("in", orphanPatience))
+	f.health.failing(fmt.Errorf("read %s: %w", at, err), orphanPatience)
+	f.tasks.Go(func() {
+		if sleep(ctx, orphanPatience) && !f.assigned.has(at) {
+			f.renewals.refuse(at.Topic)
+			f.renew(ctx, at.Topic)
+		}
+	})
 }
 
 // holdsAny tells whether a partition of the topic is assigned to this process.

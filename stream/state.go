@@ -80,10 +80,10 @@ func (f *Flow) judge(s *State, count map[phase]int) {
 	}
 	switch {
 	case count[halted] > 0:
-		s.Phase, s.Reason = "halted", fmt.Sprintf("%d partitions are halted; see sinkd incidents list", count[halted])
+		s.Phase, s.Reason = "halted", partitions(count[halted], "halted; see sinkd incidents list")
 		s.Ready = count[running] > 0
 	case count[paused] > 0:
-		s.Phase, s.Reason = "paused", fmt.Sprintf("%d partitions are paused", count[paused])
+		s.Phase, s.Reason = "paused", partitions(count[paused], "paused")
 	case count[claiming] > 0, len(s.Partitions) == 0:
 		s.Phase, s.Ready = "starting", false
 		s.Reason = fmt.Sprintf("%d partitions wait for their claim", count[claiming])
@@ -96,16 +96,26 @@ func (f *Flow) judge(s *State, count map[phase]int) {
 	}
 }
 
+// partitions says of how many partitions something is true.
+func partitions(n int, what string) string {
+	if n == 1 {
+		return "1 partition is " + what
+	}
+	return fmt.Sprintf("%d partitions are %s", n, what)
+}
+
 // stuckAfter is how long a lane may go without a step: ten times the time that
 // one may take.
 func (f *Flow) stuckAfter() time.Duration { return 10 * f.cfg.StepTimeout }
 
 func (pt *part) state() PartitionState {
-	s := PartitionState{Topic: pt.Topic, Partition: pt.ID, State: string(pt.phase), Lane: -1}
-	if q := pt.queue; q != nil {
-		q.lane.mu.Lock()
-		defer q.lane.mu.Unlock()
-		s.Position, s.Lag, s.Lane = q.landed, max(q.known-q.landed, 0), q.lane.id
+	at := pt.progress()
+	s := PartitionState{
+		Topic: pt.Topic, Partition: pt.ID, State: string(pt.phase), Lane: -1,
+		Position: at.landed, Lag: max(at.known-at.landed, 0),
+	}
+	if pt.queue != nil {
+		s.Lane = pt.queue.lane.id
 	}
 	return s
 }

@@ -37,13 +37,15 @@ func (f *Flow) watch(ctx context.Context) {
 		}
 		for _, pt := range f.assigned.all() {
 			if row, ok := byPart[pt.Partition]; ok {
+				f.assigned.place(pt.Partition, row.Next)
 				f.compare(ctx, pt, row, asked)
 			}
-			if pt.queue != nil {
-				f.metrics.progress(pt.Partition, pt.queue.progress())
-			}
 		}
-		f.metrics.partitions(f.assigned.all())
+		held := f.assigned.all()
+		for _, pt := range held {
+			f.metrics.progress(pt.Partition, pt.progress())
+		}
+		f.metrics.partitions(held)
 	}
 }
 
@@ -57,13 +59,19 @@ func (f *Flow) compare(ctx context.Context, pt part, row sinkd.Position, asked t
 		}
 	case pt.queue.born.After(asked):
 	case row.Paused || row.Halted != "":
-		pt.queue.lane.release(ctx, pt.queue)
 		to := paused
 		if row.Halted != "" {
 			to = halted
 		}
-		f.close(pt.queue.claim, to)
-		f.log.Info("partition "+string(to), slog.String("partition", pt.String()))
+		if !pt.queue.close() {
+			return
+		}
+		// The transaction under way may take its time; others are watched meanwhile.
+		f.tasks.Go(func() {
+			pt.queue.lane.release(ctx, pt.queue)
+			f.close(pt.queue.claim, to)
+			f.log.Info("partition "+string(to), slog.String("partition", pt.String()))
+		})
 	case row.Token != pt.queue.claim.Token:
 		f.fenced([]*sinkd.Claim{pt.queue.claim})
 	}
@@ -147,9 +155,10 @@ func (f *Flow) note(ctx context.Context, log map[sinkd.Partition]bounds) {
 		if !ok {
 			continue
 		}
+		f.assigned.extend(pt.Partition, b.stable)
+		f.metrics.bounds(pt.Partition, b)
 		if pt.queue != nil {
 			f.poller.listed(pt.queue, b.stable)
-			f.metrics.bounds(pt.Partition, b)
 		}
 		obs = append(obs, sinkd.Observation{
 			Partition: pt.Partition, LogStart: b.start, End: b.stable, HighWatermark: b.high, At: now,
