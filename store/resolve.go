@@ -2,8 +2,8 @@ package store
 
 import (
 	"context"
-	"slices"
 	"log/slog"
+	"slices"
 
 	"github.com/google/uuid"
 

@@ -27,7 +27,7 @@ func (c *claimer) pin(ctx context.Context, due []*wish) []*wish {
 	var out []*wish
 	for topic, ws := range byTopic {
 		if pinned, ok := known[topic]; !ok || !covers(pinned, ws) {
-			if err := c.flow.pin(ctx, topic, ok); err != nil {
+			if err := c.flow.pinBeside(ctx, topic, known); err != nil {
 				c.failed(ws, "pin the topic's positions", err)
 				continue
 			}
@@ -35,6 +35,22 @@ func (c *claimer) pin(ctx context.Context, due []*wish) []*wish {
 		out = append(out, ws...)
 	}
 	return out
+}
+
+// pinBeside pins a topic beside those that are known. Where these are of another
+// cluster, it is not pinned: the pipeline's incidents have to be seen to first.
+func (f *Flow) pinBeside(ctx context.Context, topic string, known map[string]sinkd.Topic) error {
+	cluster, err := f.brokers.cluster(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range known {
+		if t.Cluster != cluster {
+			return fmt.Errorf("topic %s is on cluster %s, the pipeline's positions are of cluster %s", topic, cluster, t.Cluster)
+		}
+	}
+	_, ok := known[topic]
+	return f.pin(ctx, topic, ok)
 }
 
 // covers tells whether the wishes' partitions were there when the topic was
