@@ -37,7 +37,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	}
 	built = dir
 	path := filepath.Join(dir, "sinkd")
-	args := []string{"build", "-o", path}
+	args := []string{"build", "-pgo=off", "-o", path}
 	if raceEnabled {
 		args = append(args, "-race")
 	}

@@ -58,7 +58,8 @@ func goBuild(out, pkg string, flags []string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	args := append([]string{"build", "-o", out}, flags...)
+	// With the profile every package would be compiled once more.
+	args := append([]string{"build", "-pgo=off", "-o", out}, flags...)
 	if text, err := exec.CommandContext(ctx, program, append(args, pkg)...).CombinedOutput(); err != nil {
 		return fmt.Errorf("go build %s: %w:\n%s", pkg, err, tail(text))
 	}
