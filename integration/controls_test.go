@@ -131,7 +131,7 @@ func reading() []control {
 		{
 			guard: "pinned start",
 			edits: []edit{
-				{"stream/check.go", "if pinned, ok := known[topic]; !ok || !covers(pinned, ws) {", "if pinned, ok := known[topic]; true || !covers(pinned, ws) {"},
+				{"stream/check.go", "if pinned, ok := known[topic]; !ok || !covers(pinned, ws) {", "if pinned, ok := known[topic]; true || !ok || !covers(pinned, ws) {"},
 				{"stream/check.go", "if known || f.late(topic) {", "if false {"},
 				{"store/topic.go", "if tag.RowsAffected() == 0 {", "if tag.RowsAffected() < 0 {"},
 				{"store/topic.go", "ON CONFLICT DO NOTHING RETURNING partition, next_offset", "ON CONFLICT (pipeline, topic, partition) DO UPDATE SET next_offset = excluded.next_offset RETURNING partition, next_offset"},

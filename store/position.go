@@ -53,7 +53,7 @@ func (s *Store) Observe(ctx context.Context, obs []sinkd.Observation) error {
 		    ON CONFLICT (pipeline, topic, partition) DO UPDATE
 		   SET log_start = excluded.log_start, end_offset = excluded.end_offset,
 		       high_watermark = excluded.high_watermark, observed_at = excluded.observed_at, writer = excluded.writer,
-		       claimed_at = CASE WHEN p.writer = excluded.writer AND p.released_at IS NULL THEN p.claimed_at ELSE now() END,
-		       released_at = NULL`,
+		       claimed_at = CASE WHEN p.writer = excluded.writer AND p.claimed_at >= coalesce(p.released_at, '-infinity')
+		                         THEN p.claimed_at ELSE now() END`,
 		s.cfg.Pipeline, s.cfg.Writer, topics, numbers, start, end, high, at)
 }

@@ -47,7 +47,7 @@ const (
 	partitionsSQL = `
 SELECT o.topic, o.partition, o.next_offset, o.generation, coalesce(o.halted, ''), coalesce(p.paused, false),
        p.log_start, p.end_offset, p.end_offset - least(p.end_offset, o.next_offset), p.observed_at, coalesce(p.writer, ''),
-       p.claimed_at, p.released_at,
+       p.claimed_at, CASE WHEN p.released_at > p.claimed_at THEN p.released_at END,
        (SELECT b.committed_at FROM {s}.batches b
          WHERE b.pipeline = o.pipeline AND b.topic = o.topic AND b.partition = o.partition AND b.generation = o.generation
          ORDER BY b.from_offset DESC LIMIT 1)
