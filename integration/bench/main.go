@@ -38,8 +38,8 @@ func run(args []string) int {
 	return 0
 }
 
-// measure runs the chosen scenarios one after the other, and gives what was
-// measured until something failed.
+// measure runs the chosen scenarios one after the other. One that fails does
+// not keep the others from being measured.
 func measure(ctx context.Context, opts options) ([]result, error) {
 	chosen := choose(scenarios(opts), opts.run)
 	if len(chosen) == 0 {
@@ -51,12 +51,17 @@ func measure(ctx context.Context, opts options) ([]result, error) {
 	}
 	defer b.close()
 	var results []result
+	var failed []error
 	for _, s := range chosen {
 		got, err := s.measure(ctx, b)
 		results = append(results, got...)
 		if err != nil {
-			return results, fmt.Errorf("%s: %w", s.title(), err)
+			failed = append(failed, fmt.Errorf("%s: %w", s.title(), err))
+			b.say("%s failed", s.title())
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return results, nil
+	return results, errors.Join(failed...)
 }

@@ -15,6 +15,7 @@ type options struct {
 	samples    int
 	seed       uint64
 	settle     time.Duration
+	limit      time.Duration
 	sinkd      string
 	env        []string
 	profile    string
@@ -35,6 +36,7 @@ func parse(args []string) (options, error) {
 	fs.IntVar(&o.samples, "samples", 200, "records whose delay is measured, in each way")
 	fs.Uint64Var(&o.seed, "seed", 1, "seed of the data")
 	fs.DurationVar(&o.settle, "settle", 10*time.Second, "longest wait before each run for other programs to come to rest")
+	fs.DurationVar(&o.limit, "limit", 5*time.Minute, "longest that one run may take")
 	fs.StringVar(&o.sinkd, "sinkd", "", "`path` of the binary; without it ./cmd/sinkd is built")
 	fs.Func("env", "`NAME=value` that sinkd is given in addition; may be repeated", func(s string) error {
 		o.env = append(o.env, s)

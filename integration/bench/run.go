@@ -15,7 +15,7 @@ type load struct {
 
 // copyRun loads the text file with psql.
 func (b *bench) copyRun(ctx context.Context, file string, records int) (sample, error) {
-	return b.timed(records, func() (*child, error) {
+	return b.timed(ctx, records, func(ctx context.Context) (*child, error) {
 		return b.startChild(ctx, nil, b.psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", b.postgres.URL(),
 			"-c", fmt.Sprintf(`\copy %s from '%s'`, table, file))
 	})
@@ -27,7 +27,7 @@ func (b *bench) sinkdRun(ctx context.Context, l load) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	s, err := b.timed(l.records, func() (*child, error) {
+	s, err := b.timed(ctx, l.records, func(ctx context.Context) (*child, error) {
 		return b.startChild(ctx, env, b.sinkd, "run", "--until-caught-up")
 	})
 	if err != nil {
@@ -37,13 +37,17 @@ func (b *bench) sinkdRun(ctx context.Context, l load) (sample, error) {
 }
 
 // timed runs a child to its end, and counts what everybody spent meanwhile.
-func (b *bench) timed(records int, start func() (*child, error)) (sample, error) {
+func (b *bench) timed(ctx context.Context, records int, start func(context.Context) (*child, error)) (sample, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, b.opts.limit, fmt.Errorf("no end within %s", b.opts.limit))
+	defer cancel()
 	before := b.usage()
-	c, err := start()
+	c, err := start(ctx)
 	if err != nil {
 		return sample{}, err
 	}
-	err = c.wait()
+	if err = c.wait(); err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	}
 	return sample{
 		records: records, wall: c.wall, cpu: c.cpu, sys: c.sys, peak: c.peak, usage: b.usage().since(before),
 	}, err
