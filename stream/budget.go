@@ -24,8 +24,12 @@ func (b *budget) add(n int64) {
 	}
 }
 
-// spent tells whether nothing more may be read, with held bytes elsewhere.
-func (b *budget) spent(held int64) bool { return b.used.Load()+held >= b.limit }
+// spent tells whether nothing more may be read, with held bytes elsewhere. What
+// is held elsewhere alone never keeps from reading: nothing would ever free it.
+func (b *budget) spent(held int64) bool {
+	used := b.used.Load()
+	return used > 0 && used+held >= b.limit
+}
 
 // poke wakes whoever waits on a channel of capacity one.
 func poke(ch chan struct{}) {

@@ -95,11 +95,12 @@ func (f *Flow) groupOptions() []kgo.Opt {
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchIsolationLevel(k.isolation()),
 		kgo.KeepControlRecords(),
-		kgo.FetchMaxBytes(f.fetchBytes()),
-		kgo.FetchMaxPartitionBytes(f.fetchBytes()/4),
+		kgo.FetchMaxBytes(firstFetchBytes),
+		kgo.FetchMaxPartitionBytes(firstFetchBytes/4),
+		kgo.WithHooks(&inflation{flow: f}),
 		kgo.FetchMaxWait(fetchWait),
 		kgo.MaxConcurrentFetches(maxFetches),
-		kgo.BrokerMaxReadBytes(max(1<<30, 2*f.fetchBytes())),
+		kgo.BrokerMaxReadBytes(1<<30),
 		kgo.AdjustFetchOffsetsFn(f.adjust),
 		kgo.OnPartitionsAssigned(f.onAssigned),
 		kgo.OnPartitionsRevoked(f.onRevoked),
@@ -131,9 +132,9 @@ func subscription(names []string, patterns []*regexp.Regexp) (topics []string, r
 	return topics, true
 }
 
-// fetchBytes is what one fetch may bring: the client holds up to two of them a
-// broker, outside of the queues. A quarter of it is for one partition, so that
-// lanes are fed evenly.
+// fetchBytes is what one fetch may bring, decompressed: the client holds up to two
+// of them a broker, outside of the queues. A quarter of it is for one partition,
+// so that lanes are fed evenly.
 func (f *Flow) fetchBytes() int32 {
 	return int32(min(max(f.cfg.Memory/16, 1<<20), 8<<20))
 }

@@ -168,6 +168,17 @@ func TestDroppedQueueGivesItsMemoryBack(t *testing.T) {
 	}
 }
 
+func TestFetchedBytesAloneDoNotSpendTheBudget(t *testing.T) {
+	b := newBudget(100)
+	if b.spent(1000) {
+		t.Error("nothing of ours is in flight, and nothing may be read")
+	}
+	b.add(1)
+	if !b.spent(99) || b.spent(98) {
+		t.Error("the budget is not spent at its limit")
+	}
+}
+
 func TestSizer(t *testing.T) {
 	s := newSizer(1000, time.Second)
 	s.landed(1000, 2*time.Second)

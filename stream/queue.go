@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/sinkd/sinkd"
@@ -9,6 +10,11 @@ import (
 // recordOverhead is what a record costs beside its key, value and headers:
 // the client's structs and the pointers to them.
 const recordOverhead = 400
+
+// largeValue is the length from which on a value gets memory of its own: as a
+// part of what a fetch brought it would keep all of that, other partitions'
+// records included, until it has landed.
+const largeValue = 64 << 10
 
 // cost is what a record counts against the memory budget.
 func cost(r *sinkd.Record) int64 {
@@ -94,6 +100,9 @@ func (q *queue) push(recs []*sinkd.Record) (n int, sum int64) {
 	before := len(q.records)
 	for _, r := range recs {
 		if !r.Attrs.IsControl() {
+			if len(r.Value) >= largeValue {
+				r.Value = bytes.Clone(r.Value)
+			}
 			sum += cost(r)
 			q.records = append(q.records, r)
 		}
