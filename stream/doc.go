@@ -8,8 +8,8 @@
 // Every record that Kafka has committed takes effect in Postgres exactly once.
 // That rests on one thing: a compare-and-set of the position row in the
 // transaction that writes the rows. The consumer group decides who should work;
-// it fences nobody. The essay below says why each guard is there; a test for
-// each fails when the guard is taken out.
+// it fences nobody. The essay below says why each guard is there; its
+// last section names the tests that fail when one is taken out.
 //
 // # States of a partition
 //
@@ -141,8 +141,11 @@
 // Memory: a record counts its key, value, headers and 400 bytes from the poll
 // until it landed, encoded rows count as well. The poller does not poll while
 // the budget is spent, or while every lane has a whole batch waiting. A claim
-// that holds more than a quarter of the budget is paused until it holds less
-// than an eighth, so that one lane that is stuck does not stop the others.
+// that has more than a quarter of the budget queued, or whose lane has more than
+// half, is paused until it has less than an eighth, so that one lane that is
+// stuck does not stop the others. Fetches are bounded by what batches inflate to
+// when they are decompressed; a large value gets memory of its own, since it
+// would keep all of what a fetch brought.
 //
 // # Negative controls
 //
