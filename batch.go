@@ -57,13 +57,41 @@ type Timing struct {
 	Copy, Merge, Commit time.Duration
 }
 
+// Op is what rows do to their table.
+type Op uint8
+
+// The operations. Of the Rows of one table in one batch, those that delete come
+// first, those that mark second: a key that was deleted and written anew is in
+// both, and the write must not see what was there before.
+const (
+	// Write: the rows enter the table in the route's mode.
+	Write Op = iota
+	// Delete: the rows are keys; what the table has under them goes.
+	Delete
+	// Mark: the rows are keys and the route's deleted column, which what the
+	// table has under them gets.
+	Mark
+)
+
 // Rows are the encoded rows of one batch for one table and one list of
 // columns: a whole binary COPY stream, header and trailer included.
 type Rows struct {
 	Table *Table
+	// Route says by which mode, key and version the rows enter the table.
+	Route *Route
+	Op    Op
 	// Columns are the names of the columns that the stream fills, in order.
+	// Where the mode has a key, they begin with the key's columns.
 	Columns []string
-	Buf     []byte
+	// Text tells of each of Columns that its fields are the text form of the
+	// value, for Postgres to parse, because the type has no binary encoder; nil
+	// = of none.
+	Text []bool
+	// Unfolded tells, of a mode with a key, that a key may be there more than
+	// once, in all Rows of the table together, because bytes do not decide
+	// whether two keys are equal; the log's order is that of Row's records.
+	Unfolded bool
+	Buf      []byte
 	// Row tells where each row begins, and which record it came from. Row n of
 	// the stream, counted from 1 as COPY reports it, is Row[n-1].
 	Row []RowRef

@@ -16,6 +16,29 @@ const (
 	Ignore Mode = "ignore"
 )
 
+// Deletes is what a tombstone or a delete event does in upsert mode.
+type Deletes string
+
+// What deletes may do.
+const (
+	// Remove the row.
+	Remove Deletes = "true"
+	// Soft sets the route's deleted column, a boolean or a timestamptz.
+	Soft Deletes = "soft"
+	// Keep ignores them.
+	Keep Deletes = "false"
+)
+
+// Unknown is what becomes of a field of a record that no column takes.
+type Unknown string
+
+// What unknown fields may get.
+const (
+	IgnoreFields Unknown = "ignore"
+	RefuseFields Unknown = "dead-letter"
+	AddColumns   Unknown = "add-column"
+)
+
 // Route is topic -> table with a write mode and a key. It is complete in
 // itself: globals were resolved into it before anything else sees it.
 type Route struct {
@@ -28,8 +51,19 @@ type Route struct {
 	Mode         Mode
 	// Key are the key's columns; empty = the table's primary key.
 	Key []string
+	// Deletes says what a tombstone does; empty = Remove in upsert mode, else
+	// nothing. DeletedColumn is what Soft sets.
+	Deletes       Deletes
+	DeletedColumn string
+	// Version is the column that tells which of two rows of a key is newer:
+	// an upsert only applies when its version is not older. Empty = the order
+	// of the log.
+	Version string
 	// Columns override where a column's value comes from.
 	Columns []Mapping
+	// Unknown says what becomes of fields that no column takes; empty =
+	// IgnoreFields.
+	Unknown Unknown
 	// Create tells whether a missing table is made.
 	Create bool
 	// Format and KeyFormat are the serializations of value and key.

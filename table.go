@@ -5,8 +5,13 @@ type Table struct {
 	OID          uint32
 	Schema, Name string
 	Columns      []Column
-	// Key is the primary key's columns in order; empty if there is none.
+	// Key is the columns of the unique index that the route's mode works by, as
+	// the route names them; the primary key's where it names none; empty if
+	// there is none.
 	Key []string
+	// Staged tells that COPY cannot write the table: it is a view, or its
+	// row-level security applies to the role.
+	Staged bool
 }
 
 // Column is one column of a target table.
@@ -14,12 +19,22 @@ type Column struct {
 	Name string
 	// Type is the type's OID; a domain is given by its base type.
 	Type uint32
+	// Kind is the type's pg_type.typtype: b base, e enum, c composite, r range,
+	// m multirange.
+	Kind byte
+	// Elem is the element type's OID where the type is an array (Typmod is the
+	// elements' then), ElemKind its pg_type.typtype; 0 otherwise.
+	Elem     uint32
+	ElemKind byte
 	// TypeName is the type as format_type prints it, for messages.
 	TypeName string
 	// Typmod is the type modifier, -1 if there is none: the length of
 	// varchar(n), precision and scale of numeric(p,s).
 	Typmod  int32
 	NotNull bool
+	// Nondeterministic tells that the column's collation finds texts equal whose
+	// bytes differ.
+	Nondeterministic bool
 	// Default tells that an insert may leave the column out without getting
 	// NULL: it has a default, or is an identity.
 	Default bool

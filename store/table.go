@@ -59,11 +59,14 @@ WITH RECURSIVE base(attnum, type, typmod, required, hasdefault) AS (
            b.required OR t.typnotnull, b.hasdefault OR t.typdefault IS NOT NULL
       FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype = 'd'
 )
-SELECT a.attname, b.type, format_type(a.atttypid, a.atttypmod), b.typmod, b.required,
+SELECT a.attname, b.type, t.typtype, coalesce(e.oid, 0), coalesce(e.typtype, ''),
+       format_type(a.atttypid, a.atttypmod), b.typmod, b.required, NOT coalesce(l.collisdeterministic, true),
        (b.hasdefault OR a.attidentity <> ''), (a.attgenerated <> '' OR a.attidentity = 'a')
   FROM pg_attribute a
   JOIN base b USING (attnum)
   JOIN pg_type t ON t.oid = b.type AND t.typtype <> 'd'
+  LEFT JOIN pg_type e ON e.oid = t.typelem AND e.typarray = t.oid
+  LEFT JOIN pg_collation l ON l.oid = a.attcollation
  WHERE a.attrelid = $1
  ORDER BY a.attnum`
 
