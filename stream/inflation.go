@@ -7,8 +7,9 @@ import (
 )
 
 // firstFetchBytes bounds the fetches until the first batch has told how much
-// the topics' records grow when they are decompressed.
-const firstFetchBytes = 1 << 20
+// the topics' records grow when they are decompressed, which may be a thousand
+// times.
+const firstFetchBytes = 64 << 10
 
 // leastFetchBytes is the least that fetches are bounded to; brokers give a whole
 // batch all the same.
