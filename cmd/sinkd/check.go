@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,6 +40,9 @@ func (checkCommand) Run(p *program) error {
 	}
 	ck := &check{cfg: c, store: s, out: p.stdout}
 	ck.fine("configuration", "pipeline "+c.Pipeline+", consumer group "+c.KafkaGroup)
+	for _, r := range c.Routes {
+		ck.fine("route", config.Describe(r))
+	}
 	topics := ck.kafka(p.ctx)
 	ck.postgres(p.ctx, topics)
 	ck.guarantee()
@@ -121,13 +125,26 @@ func (ck *check) kafka(ctx context.Context) []stream.TopicState {
 	return in.Topics
 }
 
+// source is the variable that names the topics.
+func (ck *check) source() string {
+	if ck.cfg.Set("SINKD_ROUTES") {
+		return "SINKD_ROUTES"
+	}
+	return "SINKD_TOPICS"
+}
+
 // topics looks at the topics.
 func (ck *check) topics(in *stream.Inspection) {
 	for _, name := range in.Missing {
-		ck.fail("topic "+name, "does not exist; run waits for it", "create it, or mend SINKD_TOPICS")
+		ck.fail("topic "+name, "does not exist; run waits for it", "create it, or mend "+ck.source())
 	}
 	if len(in.Topics) == 0 && len(in.Missing) == 0 {
-		ck.fail("topics", "none matches the pattern; run waits for one", "mend SINKD_TOPICS")
+		ck.fail("topics", "none matches the pattern; run waits for one", "mend "+ck.source())
+	}
+	for _, r := range ck.cfg.Routes {
+		if r.Pattern != nil && len(in.Topics) > 0 && len(topicsOf(r, ck.cfg.Routes, in.Topics)) == 0 {
+			ck.note("route", "no topic is left to "+config.Describe(r))
+		}
 	}
 	for i := range in.Topics {
 		t := &in.Topics[i]
@@ -206,35 +223,45 @@ func (ck *check) postgres(ctx context.Context, topics []stream.TopicState) {
 			ck.fail(f.Name, f.Detail, f.Fix)
 		}
 	}
+	tables := newCatalog(ck.store, ck.cfg.Routes)
 	for _, r := range ck.cfg.Routes {
 		for _, topic := range topicsOf(r, ck.cfg.Routes, topics) {
-			ck.table(ctx, r, topic)
+			ck.table(ctx, tables, topic)
 		}
 	}
 }
 
 // topicsOf gives the topics that the route takes: its literal names, there or
-// not, or what its pattern matches.
+// not, or what its pattern matches; those of an earlier route left out.
 func topicsOf(r *sinkd.Route, routes []*sinkd.Route, topics []stream.TopicState) []string {
-	if r.Pattern == nil {
-		return r.Topics
-	}
-	var names []string
-	for i := range topics {
-		if sinkd.RouteOf(routes, topics[i].Name) == r {
-			names = append(names, topics[i].Name)
+	candidates := r.Topics
+	if r.Pattern != nil {
+		for i := range topics {
+			candidates = append(candidates, topics[i].Name)
 		}
 	}
+	var names []string
+	for _, name := range candidates {
+		if sinkd.RouteOf(routes, name) == r {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
 	return names
 }
 
 // table looks whether the topic's rows would fit its table.
-func (ck *check) table(ctx context.Context, r *sinkd.Route, topic string) {
+func (ck *check) table(ctx context.Context, tables *catalog, topic string) {
+	r := sinkd.RouteOf(ck.cfg.Routes, topic)
 	as := *r
 	as.Create = false // check changes nothing
 	schema, name := r.Table(topic)
 	label := "table " + schema + "." + name
-	t, err := ck.store.Table(ctx, &as, topic)
+	err := tables.take(r, topic)
+	var t *sinkd.Table
+	if err == nil {
+		t, err = ck.store.Table(ctx, &as, topic)
+	}
 	if err == nil {
 		e := transform.NewEncoder(transform.Options{Routes: ck.cfg.Routes, MaxRecordBytes: int(ck.cfg.MaxRecordBytes)})
 		err = e.Supply(topic, t)
@@ -248,12 +275,20 @@ func (ck *check) table(ctx context.Context, r *sinkd.Route, topic string) {
 	case err == nil && create:
 		ck.note(label, "does not exist yet: run creates it, a row for each record of "+topic)
 	case err == nil:
-		ck.fine(label, counted(len(t.Columns), "column")+", takes topic "+topic)
+		ck.fine(label, counted(len(t.Columns), "column")+", takes topic "+topic+ways(r, t))
 	case errors.As(err, &e):
 		ck.fail(label, strings.TrimPrefix(e.Err.Error(), label+": "), e.Hint)
 	default:
 		ck.fail(label, err.Error(), "")
 	}
+}
+
+// ways says how rows enter the table, where that is not by appending.
+func ways(r *sinkd.Route, t *sinkd.Table) string {
+	if r.Mode == sinkd.Append {
+		return ""
+	}
+	return ", " + string(r.Mode) + " by the unique index on (" + strings.Join(t.Key, ", ") + ")"
 }
 
 // guarantee says what the configuration promises, and what limits that.

@@ -12,7 +12,7 @@ type configCommand struct{}
 
 // Help shows an example.
 func (configCommand) Help() string {
-	return "Prints NAME=value for each variable, defaults included, secrets hidden; then every problem, with exit code 2.\n\nExample:\n\n    sinkd config | grep KAFKA"
+	return "Prints NAME=value for each variable, defaults included, secrets hidden; each route, complete; then every problem, with exit code 2.\n\nExample:\n\n    sinkd config | grep KAFKA"
 }
 
 // Run prints what is in force, then what is wrong with it.
@@ -24,6 +24,9 @@ func (configCommand) Run(p *program) error {
 			value = strconv.Quote(value)
 		}
 		p.printf("%s=%s\n", s.Name, value)
+	}
+	for _, r := range c.Routes {
+		p.printf("# route %s\n", config.Describe(r))
 	}
 	return err
 }

@@ -41,7 +41,7 @@ func newService(c *config.Config, log *slog.Logger, r *runCommand) (*service, er
 	s.wait("starting", "PostgreSQL is being asked")
 	s.registry = web.Registry(c.Pipeline, web.Info{
 		Version: s.build.version, Revision: s.build.revision,
-		Delivery: c.Delivery, Mode: string(c.Routes[0].Mode), Isolation: c.KafkaIsolation,
+		Delivery: c.Delivery, Mode: modes(c.Routes), Isolation: c.KafkaIsolation,
 	}, s.status)
 	s.incidents = newIncidentGauge(s.registry, c.Pipeline)
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"math"
@@ -73,12 +72,28 @@ func kafka(c *config.Config) stream.Kafka {
 // subscription gives the names and patterns of all routes.
 func subscription(routes []*sinkd.Route) (names []string, patterns []*regexp.Regexp) {
 	for _, r := range routes {
-		names = append(names, r.Topics...)
+		for _, topic := range r.Topics {
+			if !slices.Contains(names, topic) {
+				names = append(names, topic)
+			}
+		}
 		if r.Pattern != nil {
 			patterns = append(patterns, r.Pattern)
 		}
 	}
 	return names, patterns
+}
+
+// modes gives the routes' write modes, each once, as labels and logs have them.
+func modes(routes []*sinkd.Route) string {
+	var names []string
+	for _, r := range routes {
+		if !slices.Contains(names, string(r.Mode)) {
+			names = append(names, string(r.Mode))
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ",")
 }
 
 // flowConfig is what the flow is told.
@@ -99,23 +114,12 @@ func flowConfig(c *config.Config, s *store.Store, log *slog.Logger) stream.Confi
 		DrainTimeout:  c.DrainTimeout,
 		StepTimeout:   c.StatementTimeout,
 		Store:         s,
-		Catalog:       catalog{s, c.Routes},
+		Catalog:       newCatalog(s, c.Routes),
 		NewEncoder: func() stream.Encoder {
 			return transform.NewEncoder(transform.Options{Routes: c.Routes, MaxRecordBytes: int(c.MaxRecordBytes)})
 		},
 		Logger: log,
 	}
-}
-
-// catalog finds the table of a topic by its route.
-type catalog struct {
-	store  *store.Store
-	routes []*sinkd.Route
-}
-
-// Table gives the topic's table, and makes it where its route says so.
-func (c catalog) Table(ctx context.Context, topic string) (*sinkd.Table, error) {
-	return c.store.Table(ctx, sinkd.RouteOf(c.routes, topic), topic)
 }
 
 // beside is what the process needs of memory beside the records in flight.

@@ -43,6 +43,7 @@ func (c *Config) bounds(p *Problems) {
 		{"SINKD_LOCK_TIMEOUT", c.LockTimeout, 100 * time.Millisecond},
 		{"SINKD_BATCH_INTERVAL", c.BatchInterval, 0},
 		{"SINKD_BATCH_TARGET", c.BatchTarget, 10 * time.Millisecond},
+		{"SINKD_FOREIGN_KEY_WAIT", c.ForeignKeyWait, 0},
 		{"SINKD_DRAIN_TIMEOUT", c.DrainTimeout, 0},
 	} {
 		if d.is < d.from {
@@ -55,6 +56,7 @@ func (c *Config) bounds(p *Problems) {
 		show         func(int64) string
 	}{
 		{"SINKD_LANES", int64(c.Lanes), 1, 64, decimal},
+		{"SINKD_MAX_RATE_PER_PARTITION", int64(c.MaxRatePerPartition), c.leastRate(), 1e9, decimal},
 		{"SINKD_BATCH_MAX_RECORDS", int64(c.BatchMaxRecords), 1, 1e7, decimal},
 		{"SINKD_MAX_RECORD_BYTES", int64(c.MaxRecordBytes), 1 << 10, 512 << 20, bytes},
 		{"SINKD_MEMORY", int64(c.Memory), 4 * int64(c.MaxRecordBytes), 1 << 50, bytes},
@@ -68,6 +70,14 @@ func (c *Config) bounds(p *Problems) {
 			p.add(n.name, "write at most "+n.show(n.to), "%s is too much", n.show(n.is))
 		}
 	}
+}
+
+// leastRate is the least that a rate may be where one is given.
+func (c *Config) leastRate() int64 {
+	if c.Set("SINKD_MAX_RATE_PER_PARTITION") && !c.environ.off["SINKD_MAX_RATE_PER_PARTITION"] {
+		return 1
+	}
+	return 0
 }
 
 func decimal(n int64) string { return strconv.FormatInt(n, 10) }

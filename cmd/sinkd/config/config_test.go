@@ -57,8 +57,8 @@ func TestEmptyIsUnset(t *testing.T) {
 
 func TestOffTurnsAFeatureOff(t *testing.T) {
 	c := load(t, enough("SINKD_HTTP_ADDR=off", "SINKD_DEAD_LETTER_LIMIT=off", "SINKD_KAFKA_TLS=off", "SINKD_KAFKA_SASL_MECHANISM=off",
-		"SINKD_SCHEMA_REGISTRY_URL=off", "SINKD_DEAD_LETTER_RETENTION=off")...)
-	if c.HTTPAddr != "" || c.DeadLetterLimit.Count != 0 || c.TLS != nil || c.KafkaSASLMechanism != "" || c.SchemaRegistryURL != "" {
+		"SINKD_SCHEMA_REGISTRY_URL=off", "SINKD_DEAD_LETTER_RETENTION=off", "SINKD_MAX_RATE_PER_PARTITION=off", "SINKD_FOREIGN_KEY_WAIT=off")...)
+	if c.MaxRatePerPartition != 0 || c.ForeignKeyWait != 0 || c.HTTPAddr != "" || c.DeadLetterLimit.Count != 0 || c.TLS != nil || c.KafkaSASLMechanism != "" || c.SchemaRegistryURL != "" {
 		t.Errorf("still on: %+v", c.Variables)
 	}
 }
@@ -77,7 +77,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	}
 	want := strings.Join([]string{
 		`SINKD_PIPELIN: there is no such variable; did you mean SINKD_PIPELINE? Otherwise unset it`,
-		`SINKD_MODE: "overwrite" is not one of its values; write append`,
+		`SINKD_MODE: "overwrite" is not one of its values; write append, upsert or ignore`,
 		`SINKD_BATCH_INTERVAL: is not a duration; write it like 200ms, 45s or 1h`,
 		`SINKD_LANES: is not a whole number; write it in digits`,
 		`SINKD_TOPICS: is required; set it to the topics, for example orders,customers or /orders-.*/`,
@@ -129,21 +129,21 @@ func TestProblems(t *testing.T) {
 		"SINKD_TABLE=sales.":                         "a name is empty",
 		`SINKD_TABLE="Orders"`:                       "without quotes",
 		"SINKD_TABLE=" + strings.Repeat("t", 64):     "longer than the 63 bytes",
-		"SINKD_MODE=upsert":                          `"upsert" is not supported yet; write append`,
-		"SINKD_KEY=id":                               "not supported yet",
+		"SINKD_MODE=merge":                           "write append, upsert or ignore",
+		"SINKD_KEY=id":                               "SINKD_KEY: is set, but rows are appended, which takes no key; unset SINKD_KEY, or write SINKD_MODE=upsert or SINKD_MODE=ignore",
 		"SINKD_COLUMNS=city":                         `"city" is not a column with its source`,
 		"SINKD_COLUMNS=city=a, city=b":               "column city is given twice",
 		"SINKD_COLUMNS=city=a..b":                    "is not a source",
 		"SINKD_COLUMNS=city=@tpoic":                  "is not a source",
 		"SINKD_COLUMNS=city=@headers.":               "is not a source",
 		"SINKD_CREATE_TABLE=yes":                     "write auto, always or never",
-		"SINKD_UNKNOWN_FIELDS=add-column":            "not supported yet; write ignore",
-		"SINKD_DELETES=false":                        "not supported yet",
-		"SINKD_DELETED_COLUMN=gone":                  "not supported yet",
-		"SINKD_VERSION_COLUMN=v":                     "not supported yet",
+		"SINKD_UNKNOWN_FIELDS=add":                   "write ignore, dead-letter or add-column",
+		"SINKD_DELETES=true":                         "SINKD_DELETES: is true, but only upsert mode deletes; unset SINKD_DELETES, or write SINKD_MODE=upsert",
+		"SINKD_DELETED_COLUMN=gone":                  "SINKD_DELETED_COLUMN: is set, but only upsert mode deletes; unset SINKD_DELETED_COLUMN, or write SINKD_MODE=upsert and SINKD_DELETES=soft",
+		"SINKD_VERSION_COLUMN=v":                     "SINKD_VERSION_COLUMN: is set, but only upsert mode compares versions",
 		"SINKD_DELIVERY=idempotent":                  "not supported yet; write exactly-once",
-		"SINKD_FORMAT=avro":                          "not supported yet; write json",
-		"SINKD_KEY_FORMAT=text":                      "not supported yet; write auto",
+		"SINKD_FORMAT=avro":                          "not supported yet; write json, text or bytes",
+		"SINKD_KEY_FORMAT=avro":                      "not supported yet; write auto, json or text",
 		"SINKD_ENVELOPE=debezium":                    "not supported yet; write none",
 		"SINKD_EPOCH_UNIT=minutes":                   "write s, ms, us or ns",
 		"SINKD_NUL=keep":                             "write dead-letter or strip",
@@ -158,12 +158,13 @@ func TestProblems(t *testing.T) {
 		"SINKD_MEMORY=16MiB":                         "16MiB is too little; write at least 32MiB",
 		"SINKD_MEMORY=16 megs":                       "is not a size",
 		"SINKD_MAX_RECORD_BYTES=1":                   "1 is too little; write at least 1KiB",
-		"SINKD_MAX_RATE_PER_PARTITION=10":            "not supported yet",
+		"SINKD_MAX_RATE_PER_PARTITION=0":             "0 is too little; write at least 1",
+		"SINKD_MAX_RATE_PER_PARTITION=fast":          "is not a whole number",
 		"SINKD_ON_BAD_RECORD=drop":                   "write dead-letter or stop",
 		"SINKD_DEAD_LETTER_LIMIT=1000":               "is not a limit; write it like 1000/1h, or off for none",
 		"SINKD_DEAD_LETTER_RETENTION=24h":            "not supported yet",
 		"SINKD_ON_DATA_LOSS=ignore":                  "write stop or skip",
-		"SINKD_FOREIGN_KEY_WAIT=1s":                  "not supported yet",
+		"SINKD_FOREIGN_KEY_WAIT=-1s":                 "too short",
 		"SINKD_LEDGER_DETAIL=1s":                     "not supported yet",
 		"SINKD_DRAIN_TIMEOUT=-1s":                    "too short",
 		"SINKD_HTTP_ADDR=8080":                       `"8080" is not an address`,

@@ -1,72 +1,82 @@
 package config
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/sinkd/sinkd"
 )
 
-// route reads one route into r:
+// written reads one route:
 //
 //	topics -> table [mode [(key, ...)]] [columns(...)] [name=value ...]
 //
 // A name is that of a variable without SINKD_, in small letters; it overrides
-// the variable for this route.
-func (c *Config) route(line string, r *sinkd.Route) (wrong, fix string) {
-	const example = "write it like orders -> sales.orders append columns(city=address.city)"
+// the variable for this route. deletes=soft(column) gives two of them at once.
+func (c *Config) written(line string, p *Problems) *sinkd.Route {
 	left, right, arrow := strings.Cut(line, "->")
+	d := c.draft(p)
+	d.written, d.topics = true, strings.TrimSpace(left)
+	const example = "write it like orders -> sales.orders append columns(city=address.city)"
 	if !arrow {
-		return "a route has no ->", example
+		d.refuse("a route has no ->", example)
+		return nil
 	}
-	if wrong, fix = topics(left, r); wrong != "" {
-		return wrong, fix
+	if wrong, fix := topics(left, d.route); wrong != "" {
+		d.refuse(wrong, fix)
 	}
 	words, ok := tokens(right)
-	if !ok {
-		return "a parenthesis is not closed", example
+	switch {
+	case !ok:
+		d.refuse("a parenthesis is not closed", example)
+		return nil
+	case len(words) == 0 || strings.Contains(words[0], "("):
+		d.refuse("no table is named", example)
+		return nil
 	}
-	if len(words) == 0 || strings.Contains(words[0], "(") {
-		return "no table is named", example
+	if wrong, fix := table(words[0], d.route); wrong != "" {
+		d.refuse(wrong, fix)
 	}
-	if wrong, fix = table(words[0], r); wrong != "" {
-		return wrong, fix
-	}
-	return c.options(words[1:], r)
+	d.options(words[1:])
+	return d.finish()
 }
 
 // option is one name=value, name(value) or write mode of a route.
 type option struct{ name, value string }
 
 // options reads what stands behind the table.
-func (c *Config) options(words []string, r *sinkd.Route) (wrong, fix string) {
-	policy := option{"create_table", c.CreateTable}
-	seen := map[string]bool{}
+func (d *draft) options(words []string) {
 	for _, word := range words {
 		for _, o := range parse(word) {
-			if seen[o.name] {
-				return o.name + " is given twice", "keep one of them"
-			}
-			seen[o.name] = true
-			if o.name == policy.name {
-				policy = o
-			}
-			if wrong, fix = override(o, r); wrong != "" {
-				return wrong, fix
+			_, twice := d.own[o.name]
+			switch {
+			case !isOption(o.name) || o.value == "":
+				d.refuse(strconv.Quote(o.name)+" is not an option of a route", "write "+orList(optionNames())+", each with a value")
+			case twice:
+				d.refuse(o.name+" is given twice", "keep one of them")
+			default:
+				d.own[o.name] = o.value
 			}
 		}
 	}
-	r.Create = create(policy.value, r)
-	return "", ""
+	for _, name := range sorted(d.own) {
+		if wrong, fix := choice(name, d.own[name]); wrong != "" {
+			d.refuse(name+" "+wrong, fix)
+			delete(d.own, name)
+		}
+	}
 }
 
-// parse takes a word apart; a mode with its key is two options.
+// parse takes a word apart; a mode with its key is two options, and so is the
+// way of soft deletes with its column.
 func parse(word string) []option {
-	if inner, ok := strings.CutSuffix(word, ")"); ok {
-		name, inner, _ := strings.Cut(inner, "(")
-		if isMode(name) {
+	if outer, ok := strings.CutSuffix(word, ")"); ok {
+		name, inner, _ := strings.Cut(outer, "(")
+		switch inner = strings.TrimSpace(inner); {
+		case isMode(name):
 			return []option{{"mode", name}, {"key", inner}}
+		case name == "deletes="+string(sinkd.Soft):
+			return []option{{"deletes", string(sinkd.Soft)}, {"deleted_column", inner}}
 		}
 		return []option{{name, inner}}
 	}
@@ -81,31 +91,6 @@ func isMode(word string) bool {
 	return word == string(sinkd.Append) || word == string(sinkd.Upsert) || word == string(sinkd.Ignore)
 }
 
-// override sets what one option says of a route.
-func override(o option, r *sinkd.Route) (wrong, fix string) {
-	if !slices.Contains(optionNames(), o.name) || o.value == "" {
-		return strconv.Quote(o.name) + " is not an option of a route", "write " + orList(optionNames()) + ", each with a value"
-	}
-	if wrong, fix = choice(o); wrong != "" {
-		return wrong, fix
-	}
-	switch o.name {
-	case "mode":
-		r.Mode = sinkd.Mode(o.value)
-	case "columns":
-		r.Columns, wrong, fix = mappings(o.value)
-	case "format":
-		r.Format = o.value
-	case "key_format":
-		r.KeyFormat = o.value
-	case "epoch_unit":
-		r.EpochUnit = o.value
-	case "nul":
-		r.StripNUL = o.value == "strip"
-	}
-	return wrong, fix
-}
-
 // optionNames are the variables that a route can override.
 func optionNames() []string {
 	return []string{
@@ -114,14 +99,24 @@ func optionNames() []string {
 	}
 }
 
-// choice checks an option as the variable of its name is checked.
-func choice(o option) (wrong, fix string) {
-	for _, f := range fields() {
-		if f.name != "SINKD_"+strings.ToUpper(o.name) {
-			continue
+func isOption(name string) bool {
+	for _, one := range optionNames() {
+		if one == name {
+			return true
 		}
-		if wrong, fix = f.choose(o.value); wrong != "" {
-			return o.name + " " + wrong, strings.Replace(fix, "unset it", "leave it out", 1)
+	}
+	return false
+}
+
+// variable is the name of the variable that an option overrides.
+func variable(option string) string { return "SINKD_" + strings.ToUpper(option) }
+
+// choice checks an option as the variable of its name is checked.
+func choice(name, value string) (wrong, fix string) {
+	for _, f := range fields() {
+		if f.name == variable(name) {
+			wrong, fix = f.choose(value)
+			return wrong, strings.Replace(fix, "unset it", "leave it out", 1)
 		}
 	}
 	return "", ""

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,34 +51,54 @@ func fits(r *sinkd.Route) (wrong, fix string) {
 	return "", ""
 }
 
-// create tells whether a missing table of the route is made.
-func create(policy string, r *sinkd.Route) bool {
-	return policy == "always" || policy == "auto" && strings.Contains(r.Name, placeholder)
-}
+// collision is two routes, named by their topics, that would meet in one table.
+type collision struct{ x, y, table string }
 
-// collide finds two routes whose topics would meet in one table. Topics of one
-// route may: there it was written down.
-func collide(routes []*sinkd.Route) (x, y, table string) {
+// collisions finds routes whose topics would meet in one table. Topics of one
+// route may: there it was written down. What an earlier route takes does not
+// count.
+func collisions(routes []*sinkd.Route) []collision {
+	var met []collision
 	taken := map[string]string{}
 	for i, r := range routes {
 		named := topicsOf(r)
-		topics := r.Topics
-		if !strings.Contains(r.Name, placeholder) {
-			topics = []string{named}
-		}
-		for _, topic := range topics {
-			if sinkd.RouteOf(routes[:i], topic) != nil {
-				continue
-			}
-			schema, name := r.Table(topic)
-			table = schema + "." + name
-			if other, ok := taken[table]; ok {
-				return other, named, table
+		for _, table := range tables(routes[:i], r) {
+			if other, ok := taken[table]; ok && other != named {
+				met = append(met, collision{other, named, table})
 			}
 			taken[table] = named
 		}
 	}
-	return "", "", ""
+	return met
+}
+
+// tables are the tables that the route is known to write, given the routes
+// before it.
+func tables(before []*sinkd.Route, r *sinkd.Route) []string {
+	var names []string
+	add := func(topic string) {
+		schema, name := r.Table(topic)
+		if table := schema + "." + name; !slices.Contains(names, table) {
+			names = append(names, table)
+		}
+	}
+	if r.Pattern != nil && !strings.Contains(r.Name, placeholder) && !covered(before, r) {
+		add("")
+	}
+	for _, topic := range r.Topics {
+		if sinkd.RouteOf(before, topic) == nil {
+			add(topic)
+		}
+	}
+	return names
+}
+
+// covered tells that an earlier route has the same pattern, or one that takes
+// every name.
+func covered(before []*sinkd.Route, r *sinkd.Route) bool {
+	return slices.ContainsFunc(before, func(b *sinkd.Route) bool {
+		return b.Pattern != nil && (b.Pattern.String() == r.Pattern.String() || b.Pattern.String() == "^(?:.*)$")
+	})
 }
 
 // topicsOf gives the left side of a route.

@@ -49,18 +49,18 @@ type Variables struct {
 	Pipeline      string `env:"SINKD_PIPELINE" envDefault:"default" doc:"name of this flow; all bookkeeping is kept under it"`
 	Topics        string `env:"SINKD_TOPICS" show:"required, or routes" doc:"'a,b' or '/regex/' (the whole name must match)"`
 	Table         string `env:"SINKD_TABLE" envDefault:"{topic}" doc:"'table' or 'schema.table', taken as written; only a literal dot separates, so '{topic}' is one identifier; no schema = 'public'; at most 63 bytes"`
-	Mode          string `env:"SINKD_MODE" envDefault:"append" oneof:"append upsert ignore" later:"upsert ignore" doc:"how rows enter the table; 'ignore' = insert, on conflict do nothing"`
-	Key           string `env:"SINKD_KEY" later:"*" show:"the table's primary key" doc:"key columns of 'upsert' and 'ignore': 'order_id,region'"`
+	Mode          string `env:"SINKD_MODE" envDefault:"append" oneof:"append upsert ignore" doc:"how rows enter the table; 'ignore' = insert, on conflict do nothing"`
+	Key           string `env:"SINKD_KEY" show:"the table's primary key" doc:"key columns of 'upsert' and 'ignore': 'order_id,region'"`
 	Columns       string `env:"SINKD_COLUMNS" show:"by name" doc:"where a column's value comes from, if not from the field of its name: 'city=address.city, seen_at=@timestamp'; sources are '@topic @partition @offset @timestamp @key @value @headers.x'"`
-	Routes        string `env:"SINKD_ROUTES" doc:"routes in place of the five variables above, one a line or separated by ';': 'orders -> sales.orders append columns(city=address.city)'"`
+	Routes        string `env:"SINKD_ROUTES" doc:"routes in place of the five variables above, one a line or separated by ';', the first that takes a topic wins: 'orders -> sales.orders upsert(order_id)'; see below"`
 	CreateTable   string `env:"SINKD_CREATE_TABLE" envDefault:"auto" oneof:"auto always never" doc:"'auto' creates a missing table only where its name came from '{topic}'"`
-	UnknownFields string `env:"SINKD_UNKNOWN_FIELDS" envDefault:"ignore" oneof:"ignore dead-letter add-column" later:"dead-letter add-column" doc:"what a field without a column gets"`
-	Deletes       string `env:"SINKD_DELETES" oneof:"true soft false" later:"*" show:"'true' in upsert mode" doc:"tombstones and delete events remove the row; 'soft' sets a column"`
-	DeletedColumn string `env:"SINKD_DELETED_COLUMN" later:"*" doc:"the column that 'soft' sets (boolean or timestamptz)"`
-	VersionColumn string `env:"SINKD_VERSION_COLUMN" later:"*" doc:"an upsert only applies when its version is not older"`
+	UnknownFields string `env:"SINKD_UNKNOWN_FIELDS" envDefault:"ignore" oneof:"ignore dead-letter add-column" doc:"what a field without a column gets"`
+	Deletes       string `env:"SINKD_DELETES" oneof:"true soft false" show:"'true' in upsert mode" doc:"tombstones and delete events remove the row; 'soft' sets a column, 'false' ignores them"`
+	DeletedColumn string `env:"SINKD_DELETED_COLUMN" doc:"the column that 'soft' sets (boolean or timestamptz)"`
+	VersionColumn string `env:"SINKD_VERSION_COLUMN" doc:"an upsert only applies when its version is not older"`
 	Delivery      string `env:"SINKD_DELIVERY" envDefault:"exactly-once" oneof:"exactly-once idempotent" later:"idempotent" doc:"the guarantee"`
-	Format        string `env:"SINKD_FORMAT" envDefault:"json" oneof:"json avro protobuf jsonschema text bytes" later:"avro protobuf jsonschema text bytes" doc:"serialization of the values"`
-	KeyFormat     string `env:"SINKD_KEY_FORMAT" envDefault:"auto" oneof:"auto json avro protobuf jsonschema text bytes" later:"json avro protobuf jsonschema text bytes" doc:"serialization of the keys"`
+	Format        string `env:"SINKD_FORMAT" envDefault:"json" oneof:"json avro protobuf jsonschema text bytes" later:"avro protobuf jsonschema" doc:"serialization of the values"`
+	KeyFormat     string `env:"SINKD_KEY_FORMAT" envDefault:"auto" oneof:"auto json avro protobuf jsonschema text bytes" later:"avro protobuf jsonschema bytes" doc:"serialization of the keys"`
 	Envelope      string `env:"SINKD_ENVELOPE" envDefault:"none" oneof:"none debezium connect" later:"debezium connect" doc:"what the values are wrapped in"`
 	EpochUnit     string `env:"SINKD_EPOCH_UNIT" envDefault:"ms" oneof:"s ms us ns" doc:"unit of numbers that go into time columns"`
 	NUL           string `env:"SINKD_NUL" envDefault:"dead-letter" oneof:"dead-letter strip" doc:"what a NUL character in text gets"`
@@ -75,13 +75,13 @@ type Variables struct {
 	Lanes               int           `env:"SINKD_LANES" show:"min(4, CPUs)" doc:"parallel writers, a database session each"`
 	Memory              Size          `env:"SINKD_MEMORY" envDefault:"256MiB" doc:"budget for records in flight"`
 	MaxRecordBytes      Size          `env:"SINKD_MAX_RECORD_BYTES" envDefault:"8MiB" doc:"a larger record is a dead letter"`
-	MaxRatePerPartition int           `env:"SINKD_MAX_RATE_PER_PARTITION" later:"*" off:"true" show:"none" doc:"records a second"`
+	MaxRatePerPartition int           `env:"SINKD_MAX_RATE_PER_PARTITION" off:"true" show:"none" doc:"most records a second that a partition lands, on average; up to one second's worth at once"`
 
 	OnBadRecord         string        `env:"SINKD_ON_BAD_RECORD" envDefault:"dead-letter" oneof:"dead-letter stop" doc:"what a record gets that can never be written"`
 	DeadLetterLimit     Limit         `env:"SINKD_DEAD_LETTER_LIMIT" envDefault:"1000/1h" off:"true" doc:"dead letters that a pipeline may make in that time before it pauses with an incident"`
 	DeadLetterRetention time.Duration `env:"SINKD_DEAD_LETTER_RETENTION" later:"*" off:"true" show:"none" doc:"dead letters that are older are deleted"`
 	OnDataLoss          string        `env:"SINKD_ON_DATA_LOSS" envDefault:"stop" oneof:"stop skip" doc:"what a partition gets whose records are gone in Kafka: an incident and a halt, or a 'skip' in the ledger"`
-	ForeignKeyWait      time.Duration `env:"SINKD_FOREIGN_KEY_WAIT" envDefault:"30s" later:"*" off:"true" doc:"how long a missing parent row is waited for"`
+	ForeignKeyWait      time.Duration `env:"SINKD_FOREIGN_KEY_WAIT" envDefault:"30s" off:"true" doc:"how long a missing parent row is waited for before its record is bad data; the partition waits, the others go on"`
 	LedgerDetail        time.Duration `env:"SINKD_LEDGER_DETAIL" envDefault:"1h" later:"*" off:"true" doc:"older ranges of the ledger are merged per partition and hour"`
 	DrainTimeout        time.Duration `env:"SINKD_DRAIN_TIMEOUT" envDefault:"30s" doc:"the first SIGTERM drains for so long, the second stops at once"`
 
