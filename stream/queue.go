@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"strings"
 	"time"
 
 	"github.com/sinkd/sinkd"
@@ -11,10 +12,20 @@ import (
 // the client's structs and the pointers to them.
 const recordOverhead = 400
 
-// largeValue is the length from which on a value gets memory of its own: as a
-// part of what a fetch brought it would keep all of that, other partitions'
-// records included, until it has landed.
+// largeValue is the length of a value from which on a record gets memory of its
+// own: as a part of what a fetch brought it would keep all of that, other
+// partitions' records included, until it has landed.
 const largeValue = 64 << 10
+
+// detach copies all that the record has from what its fetch brought: a key of a
+// few bytes that is left behind would keep as much as the value.
+func detach(r *sinkd.Record) {
+	r.Key, r.Value = bytes.Clone(r.Key), bytes.Clone(r.Value)
+	for i := range r.Headers {
+		h := &r.Headers[i]
+		h.Key, h.Value = strings.Clone(h.Key), bytes.Clone(h.Value)
+	}
+}
 
 // cost is what a record counts against the memory budget.
 func cost(r *sinkd.Record) int64 {
@@ -101,7 +112,7 @@ func (q *queue) push(recs []*sinkd.Record) (n int, sum int64) {
 	for _, r := range recs {
 		if !r.Attrs.IsControl() {
 			if len(r.Value) >= largeValue {
-				r.Value = bytes.Clone(r.Value)
+				detach(r)
 			}
 			sum += cost(r)
 			q.records = append(q.records, r)
