@@ -20,9 +20,10 @@ type compiler struct {
 	demanding, whole bool
 }
 
-// compile makes the plan of a topic whose rows go to the table.
-func compile(r *sinkd.Route, topic string, t *sinkd.Table) (*plan, error) {
-	c := &compiler{route: r, topic: topic, table: t, root: newNode(""), plan: &plan{landing: t.IsLanding(), whole: -1}}
+// compile makes the plan of a topic whose rows go to the table; the compiler
+// has it then.
+func compile(r *sinkd.Route, topic string, t *sinkd.Table) (*compiler, error) {
+	c := &compiler{route: r, topic: topic, table: t, root: newNode(""), plan: &plan{whole: -1}}
 	if err := c.check(); err != nil {
 		return nil, err
 	}
@@ -30,8 +31,11 @@ func compile(r *sinkd.Route, topic string, t *sinkd.Table) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.keyed(mapped); err != nil {
+		return nil, err
+	}
 	for i := range t.Columns {
-		if col := &t.Columns[i]; !col.Generated {
+		if col := &t.Columns[i]; !col.Generated && !c.compiled(col.Name) {
 			if err := c.column(col, mapped); err != nil {
 				return nil, err
 			}
@@ -41,12 +45,13 @@ func compile(r *sinkd.Route, topic string, t *sinkd.Table) (*plan, error) {
 		return nil, c.refuse("give the table a column that can be written", "no column of the table can be written")
 	}
 	c.finish()
-	return c.plan, nil
+	return c, nil
 }
 
 // finish completes the plan once all columns have their source.
 func (c *compiler) finish() {
 	p := c.plan
+	p.landing = c.keptAsRow()
 	for i := range c.table.Columns {
 		if col := &c.table.Columns[i]; col.Generated && c.demanding {
 			n := c.root.step(col.Name)
@@ -55,7 +60,7 @@ func (c *compiler) finish() {
 		}
 	}
 	if c.root.branches() || c.root.text >= 0 {
-		p.decoder = &jsonDecoder{root: c.root}
+		p.decoder = &jsonDecoder{root: c.root, what: "value"}
 	}
 	p.lacks = newSet(len(p.columns))
 	p.whole = c.root.text
@@ -69,8 +74,6 @@ func (c *compiler) check() error {
 		return c.refuse("add a route for the topic", "no route takes topic %s", c.topic)
 	case c.route.Format != "" && c.route.Format != "json":
 		return c.refuse("use SINKD_FORMAT=json", "format %s is not supported yet", c.route.Format)
-	case c.route.Mode != "" && c.route.Mode != sinkd.Append:
-		return c.refuse("use SINKD_MODE=append", "mode %s is not supported yet", c.route.Mode)
 	}
 	return nil
 }
@@ -128,7 +131,7 @@ func (c *compiler) column(col *sinkd.Column, mapped map[string]string) error {
 	if err != nil {
 		return err
 	}
-	if col.Default {
+	if c.mayLack(col) {
 		c.plan.optional = append(c.plan.optional, len(c.plan.columns))
 	}
 	c.plan.columns = append(c.plan.columns, out)
@@ -138,7 +141,7 @@ func (c *compiler) column(col *sinkd.Column, mapped map[string]string) error {
 // byName gives the source that a column has by its name, empty for the field
 // of that name.
 func (c *compiler) byName(col *sinkd.Column) string {
-	if c.plan.landing && col.Name == "value" {
+	if c.table.IsLanding() && col.Name == "value" {
 		return "@value"
 	}
 	return coordinates[col.Name]

@@ -23,7 +23,7 @@ func TestSupplyRefuses(t *testing.T) {
 		{"twice", &sinkd.Route{Columns: []sinkd.Mapping{{Column: "a", Source: "x"}, {Column: "a", Source: "y"}}}, []string{"a text"}, `SINKD_COLUMNS names column "a" twice`},
 		{"source", &sinkd.Route{Columns: []sinkd.Mapping{{Column: "a", Source: "@time"}}}, []string{"a text"}, `column "a" takes its value from @time, which does not exist; the sources are a field's path and @topic, @partition`},
 		{"path", &sinkd.Route{Columns: []sinkd.Mapping{{Column: "a", Source: "x..y"}}}, []string{"a text"}, `column "a" takes its value from x..y, which is not a path; write it as field or field.field`},
-		{"mode", &sinkd.Route{Mode: sinkd.Upsert}, []string{"a text"}, "mode upsert is not supported yet"},
+		{"no key", &sinkd.Route{Mode: sinkd.Upsert}, []string{"a text"}, "mode upsert needs a key, and the table has no primary key; give the table a primary key, name the key's columns in SINKD_KEY, or use SINKD_MODE=append"},
 		{"format", &sinkd.Route{Format: "avro"}, []string{"a text"}, "format avro is not supported yet"},
 	} {
 		c.route.Topics = []string{"topic"}

@@ -28,6 +28,11 @@ func undecodable(rec *sinkd.Record, err error) *sinkd.DeadLetter {
 	return d
 }
 
+// unfit is the dead letter of a record that was read and does not fit the table.
+func unfit(rec *sinkd.Record, err error) *sinkd.DeadLetter {
+	return &sinkd.DeadLetter{Record: rec, Stage: stageConvert, Reason: err.Error()}
+}
+
 // tooLarge is the dead letter of a record beyond the limit.
 func tooLarge(rec *sinkd.Record, limit int) *sinkd.DeadLetter {
 	return &sinkd.DeadLetter{Record: rec, Stage: stageDecode, Reason: fmt.Sprintf(

@@ -18,13 +18,19 @@ type Encoder struct {
 	options Options
 	plans   map[string]*plan
 	targets []*target
-	// open are the groups that got rows in the batch in work, left counts its
-	// records from the range in work on.
-	open []*group
-	left int
+	// open are the targets that got rows in the batch in work, done counts its
+	// records up to the one in work, left those behind it.
+	open       []*target
+	done, left int
 	// at is the place of the record in work.
 	at     sinkd.RowRef
 	spares spares
+	sorter sorter
+	// memory holds a tuple that is laid over another, again tells that the
+	// batch in work has to be encoded anew.
+	memory []byte
+	lacks  set
+	again  bool
 }
 
 // NewEncoder makes an encoder that knows no table yet.
@@ -36,12 +42,13 @@ func NewEncoder(o Options) *Encoder {
 // changed. An error is a *sinkd.Error of class Configuration: it names table
 // and column, and its hint says what to do.
 func (e *Encoder) Supply(topic string, t *sinkd.Table) error {
-	p, err := compile(sinkd.RouteOf(e.options.Routes, topic), topic, t)
+	c, err := compile(sinkd.RouteOf(e.options.Routes, topic), topic, t)
 	if err != nil {
 		return err
 	}
-	p.target = e.target(t)
-	e.plans[topic] = p
+	c.plan.target = e.target(t, c)
+	e.plans[topic] = c.plan
+	e.prune()
 	return nil
 }
 
@@ -52,19 +59,28 @@ func (e *Encoder) Encode(b *sinkd.Batch) []sinkd.Need {
 	if needs := e.needs(b); needs != nil {
 		return needs
 	}
-	e.Recycle(b)
-	e.left = b.Records()
-	for i := range b.Ranges {
-		e.at.Range = int32(i)
-		e.encodeRange(b, &b.Ranges[i])
-		e.left -= len(b.Ranges[i].Records)
+	for e.encode(b); e.again; e.encode(b) {
+		e.abandon()
 	}
-	for _, g := range e.open {
-		e.close(b, g)
+	for _, t := range e.open {
+		e.closeTarget(b, t)
 	}
 	e.open = e.open[:0]
 	e.forget()
 	return nil
+}
+
+// encode encodes the batch's records, unless it has to be done again.
+func (e *Encoder) encode(b *sinkd.Batch) {
+	e.Recycle(b)
+	e.again = false
+	e.done, e.left = 0, b.Records()
+	for i := range b.Ranges {
+		e.at.Range = int32(i)
+		if e.encodeRange(b, &b.Ranges[i]); e.again {
+			return
+		}
+	}
 }
 
 // Recycle takes the batch's buffers back, once it landed or was dropped; what
@@ -102,41 +118,65 @@ func (e *Encoder) encodeRange(b *sinkd.Batch, r *sinkd.Range) {
 	r.Count = sinkd.Count{}
 	for n, rec := range r.Records {
 		e.at.Index = int32(n)
+		e.done++
+		e.left--
 		tally(&r.Count, rec)
-		if rec.Value == nil && !p.landing {
-			r.Count.Skipped++
-			continue
-		}
-		if dead := e.record(p, rec); dead != nil {
+		switch skipped, dead := e.record(p, rec); {
+		case dead != nil:
 			b.Dead = append(b.Dead, *dead)
 			r.Count.Dead++
-			continue
+		case skipped:
+			r.Count.Skipped++
+		default:
+			r.Count.Rows++
 		}
-		r.Count.Rows++
+		if e.again {
+			return
+		}
 	}
 }
 
-// record encodes one record, or tells why it cannot be.
-func (e *Encoder) record(p *plan, rec *sinkd.Record) *sinkd.DeadLetter {
+// record encodes one record, or tells that it has no effect, or why it cannot
+// be encoded.
+func (e *Encoder) record(p *plan, rec *sinkd.Record) (skipped bool, dead *sinkd.DeadLetter) {
+	gone := rec.Value == nil && !p.landing
+	if gone && p.target.gone == nil {
+		return true, nil
+	}
 	if most := e.options.MaxRecordBytes; most > 0 && sizeOf(rec) > most {
-		return tooLarge(rec, most)
+		return false, tooLarge(rec, most)
 	}
 	if err := p.read(rec); err != nil {
-		return undecodable(rec, err)
+		return false, undecodable(rec, err)
 	}
-	g := e.group(p)
+	t := p.target
+	if t.keys > 0 {
+		if err := p.locate(rec, gone); err != nil {
+			return false, unfit(rec, err)
+		}
+	}
+	var g *group
+	if gone {
+		g = e.goneGroup(t)
+	} else {
+		g = e.group(p)
+	}
 	start := len(g.buf)
 	buf, err := p.tuple(g.buf, g)
 	if err != nil {
 		g.buf = buf[:start]
-		return &sinkd.DeadLetter{Record: rec, Stage: stageConvert, Reason: err.Error()}
+		return false, unfit(rec, err)
 	}
 	g.buf = buf
-	if len(g.row) == 0 {
-		e.reserve(g, len(buf)-start)
+	switch {
+	case !t.folds():
+		e.add(g, start)
+	case gone:
+		e.foldGone(t, start)
+	default:
+		return e.foldWrite(t, g, start), nil
 	}
-	g.row = append(g.row, sinkd.RowRef{Start: start, Range: e.at.Range, Index: e.at.Index})
-	return nil
+	return false, nil
 }
 
 // tally counts what the record is, whatever becomes of it.

@@ -15,18 +15,13 @@ const (
 	maxGroups = 64
 )
 
-// target is a table that rows go to, from however many topics.
-type target struct {
-	table *sinkd.Table
-	// groups are those that batches had so far.
-	groups []*group
-}
-
 // group is the rows of a batch that fill the same columns of a table: COPY
 // knows no DEFAULT for a single row, so rows that leave a column with a default
 // out make a stream of their own.
 type group struct {
-	table *sinkd.Table
+	op sinkd.Op
+	// number is the group's index in its target.
+	number int32
 	// lacks has a bit for each of the plan's columns that the rows leave out.
 	lacks set
 	// columns are the names of those that they fill.
@@ -35,6 +30,38 @@ type group struct {
 	// work has no row of the group.
 	buf []byte
 	row []sinkd.RowRef
+	// size is what the stream had in the last batch.
+	size int
+	// dead counts the rows that later ones superseded; their Range is gone.
+	dead int
+}
+
+// superseded is the Range of a row that leaves the stream.
+const superseded = -1
+
+func newGroup(op sinkd.Op, names []string, lacks set) *group {
+	g := &group{op: op, lacks: slices.Clone(lacks)}
+	for n, name := range names {
+		if !g.lacks.has(n) {
+			g.columns = append(g.columns, name)
+		}
+	}
+	return g
+}
+
+// tuple gives the bytes of a row.
+func (g *group) tuple(row int32) []byte {
+	end := len(g.buf)
+	if next := int(row) + 1; next < len(g.row) {
+		end = g.row[next].Start
+	}
+	return g.buf[g.row[row].Start:end]
+}
+
+// kill takes a row out of the stream.
+func (g *group) kill(row int32) {
+	g.row[row].Range = superseded
+	g.dead++
 }
 
 // set is a set of small numbers.
@@ -45,16 +72,14 @@ func (s set) has(n int) bool   { return s[n>>6]>>(n&63)&1 != 0 }
 func (s set) add(n int)        { s[n>>6] |= 1 << (n & 63) }
 func (s set) equal(t set) bool { return slices.Equal(s, t) }
 
-// target gives the target of a table, shared by all topics that go there.
-func (e *Encoder) target(t *sinkd.Table) *target {
-	for _, known := range e.targets {
-		k := known.table
-		if k.OID == t.OID && k.Schema == t.Schema && k.Name == t.Name && slices.Equal(k.Columns, t.Columns) {
-			return known
+// within tells whether t has all that s has.
+func (s set) within(t set) bool {
+	for i := range s {
+		if s[i]&^t[i] != 0 {
+			return false
 		}
 	}
-	e.targets = append(e.targets, &target{table: t})
-	return e.targets[len(e.targets)-1]
+	return true
 }
 
 // group gives the group of the record that the plan has read, open for a row.
@@ -69,57 +94,108 @@ func (e *Encoder) group(p *plan) *group {
 		}
 	}
 	if g == nil || !g.lacks.equal(p.lacks) {
-		g = p.target.group(p)
+		g = p.target.group(p.lacks)
 		p.group = g
 	}
-	if g.buf == nil {
-		g.buf, g.row = e.spares.get()
-		g.buf = append(g.buf, copyHeader...)
-		e.open = append(e.open, g)
-	}
+	e.openGroup(p.target, g)
 	return g
+}
+
+// openGroup gives the group buffers, where it has none.
+func (e *Encoder) openGroup(t *target, g *group) {
+	if g.buf != nil {
+		return
+	}
+	g.buf, g.row = e.spares.get(g.size)
+	g.buf = append(g.buf, copyHeader...)
+	if g.op == sinkd.Write {
+		t.open = append(t.open, g)
+	}
+	if !t.used {
+		t.used = true
+		e.open = append(e.open, t)
+	}
+}
+
+// add makes what the group has from start on a row.
+func (e *Encoder) add(g *group, start int) {
+	g.row = append(g.row, sinkd.RowRef{Start: start, Range: e.at.Range, Index: e.at.Index})
+	if len(g.row) == reserveAt {
+		e.reserve(g)
+	}
 }
 
 // maxReserve bounds what a stream is given beforehand.
 const maxReserve = 16 << 20
 
-// reserve makes room for the rest of the batch after the first row, of size
-// bytes: a stream that grows by and by is copied five times over. Only for the
-// first stream of a batch, which mostly is the only one.
-func (e *Encoder) reserve(g *group, size int) {
-	if len(e.open) > 1 {
-		return
-	}
-	g.buf = slices.Grow(g.buf, min(e.left*(size+size/8), maxReserve))
-	g.row = slices.Grow(g.row, e.left)
+// reserveAt is the number of rows by which a stream shows its share of the
+// batch.
+const reserveAt = 64
+
+// reserve makes room for the rest of the batch once the group has shown its
+// share of it: a stream that grows by and by is copied five times over.
+func (e *Encoder) reserve(g *group) {
+	rows := e.left * reserveAt / e.done
+	size := (len(g.buf) - len(copyHeader)) / reserveAt
+	g.buf = slices.Grow(g.buf, min(rows*(size+size/8), maxReserve))
+	g.row = slices.Grow(g.row, rows)
 }
 
-// group finds or makes the group of the plan's lacking columns.
-func (t *target) group(p *plan) *group {
-	for _, g := range t.groups {
-		if g.lacks.equal(p.lacks) {
-			return g
-		}
+// closeTarget hands the target's streams to the batch: first those that take
+// away.
+func (e *Encoder) closeTarget(b *sinkd.Batch, t *target) {
+	if t.gone != nil {
+		e.close(b, t, t.gone)
 	}
-	g := &group{table: t.table, lacks: slices.Clone(p.lacks)}
-	for n := range p.columns {
-		if !g.lacks.has(n) {
-			g.columns = append(g.columns, p.columns[n].name)
-		}
+	for _, g := range t.open {
+		e.close(b, t, g)
 	}
-	t.groups = append(t.groups, g)
-	return g
+	t.reset()
+	t.inexact = false
 }
 
 // close ends the group's stream and hands it to the batch.
-func (e *Encoder) close(b *sinkd.Batch, g *group) {
-	rows := sinkd.Rows{Table: g.table, Columns: g.columns, Buf: append(g.buf, copyTrailer...), Row: g.row}
-	g.buf, g.row = nil, nil
+func (e *Encoder) close(b *sinkd.Batch, t *target, g *group) {
+	if t.folds() && len(g.row) > 0 {
+		e.arrange(t, g)
+	}
+	rows := sinkd.Rows{
+		Table: t.table, Route: t.route, Op: g.op, Columns: g.columns,
+		Unfolded: t.keys > 0 && !t.folds(), Buf: g.buf, Row: g.row,
+	}
+	g.size = len(g.buf)
+	g.buf, g.row, g.dead = nil, nil, 0
 	if len(rows.Row) == 0 {
 		e.spares.put(&rows)
 		return
 	}
+	rows.Buf = append(rows.Buf, copyTrailer...)
 	b.Rows = append(b.Rows, rows)
+}
+
+// abandon takes back what the open groups hold.
+func (e *Encoder) abandon() {
+	for _, t := range e.open {
+		if t.gone != nil {
+			e.drop(t.gone)
+		}
+		for _, g := range t.open {
+			e.drop(g)
+		}
+		t.reset()
+	}
+	e.open = e.open[:0]
+}
+
+func (e *Encoder) drop(g *group) {
+	e.spares.put(&sinkd.Rows{Buf: g.buf, Row: g.row})
+	g.buf, g.row, g.dead = nil, nil, 0
+}
+
+// reset makes the target ready for the next batch.
+func (t *target) reset() {
+	t.open, t.used = t.open[:0], false
+	t.fold.reset()
 }
 
 // forget drops the groups where data made too many of them to keep.

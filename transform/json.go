@@ -11,6 +11,8 @@ import (
 // value. What nothing maps is validated just the same.
 type jsonDecoder struct {
 	root *node
+	// what names what is read: value or key.
+	what string
 	// record counts the records, so that a field given twice is noticed.
 	record uint64
 	src    []byte
@@ -44,13 +46,13 @@ func (d *jsonDecoder) refuse(f fault) error {
 	n := d.culprit
 	switch {
 	case len(d.src) == 0:
-		return errors.New("value is not JSON: it is empty")
+		return errors.New(d.what + " is not JSON: it is empty")
 	case n != nil && n.path != "":
 		return fmt.Errorf("%s: field %s: %s", n.label, n.path, f)
 	case f == notObject:
-		return errors.New("value is not a JSON object, so none of its fields matches a column")
+		return errors.New(d.what + " is not a JSON object, so none of its fields matches a column")
 	}
-	return fmt.Errorf("value is not JSON: %s", f)
+	return fmt.Errorf("%s is not JSON: %s", d.what, f)
 }
 
 // value reads the field n, whose value begins at i.

@@ -15,6 +15,12 @@ type plan struct {
 	target *target
 	// landing tells that a tombstone is a row, too.
 	landing bool
+	// key reads the record's key, for the columns of the key that the value
+	// lacks; nil where the mode has no key.
+	key *keyReader
+	// deleted is the column that a tombstone sets, in place of removing the
+	// row.
+	deleted deletedColumn
 	// decoder reads the value; nil where no column needs that.
 	decoder Decoder
 	// cells hold the record in work.
@@ -28,10 +34,11 @@ type plan struct {
 	sources []source
 	// memory is what the sources build their values in.
 	memory []byte
-	// columns are all of the table's that can be written, in its order.
+	// columns are all of the table's that can be written: the key's, the
+	// version, the others in the table's order.
 	columns []column
-	// optional are the columns with a default, lacks those of them that the
-	// record in work leaves out, group the group of the last record.
+	// optional are the columns that a row may leave out, lacks those of them
+	// that the record in work does, group the group of the last record.
 	optional []int
 	lacks    set
 	group    *group
@@ -43,8 +50,10 @@ type column struct {
 	// label names column and type, from the source of its value, for messages.
 	label, from string
 	cell        int
-	notNull     bool
-	put         appendFunc
+	// notNull tells that a row needs a value for the column, version that it
+	// does because the column is the route's version.
+	notNull, version bool
+	put              appendFunc
 }
 
 // errNoMatch is a record that says nothing about the table.
@@ -56,6 +65,9 @@ func (p *plan) read(rec *sinkd.Record) error {
 		p.cells[i].Kind = Absent // the rest is not read then, and clearing pointers costs
 	}
 	p.memory = emptied(p.memory)
+	if p.deleted.set {
+		p.cells[p.deleted.cell] = p.deleted.alive
+	}
 	for i := range p.sources {
 		if err := p.fill(&p.sources[i], rec); err != nil {
 			return err
@@ -118,8 +130,19 @@ func (p *plan) tuple(dst []byte, g *group) ([]byte, error) {
 
 // missing is the reason of a record that has nothing for the column.
 func (c *column) missing(v *Value) error {
+	if c.version {
+		return fmt.Errorf("%s: %s is %s, and it is the version that tells which of two records is newer", c.label, c.from, lacking(v))
+	}
 	if v.Kind == Null {
 		return fmt.Errorf("%s: %s is null, and the column is NOT NULL", c.label, c.from)
 	}
 	return fmt.Errorf("%s: %s is missing, and the column is NOT NULL without a default", c.label, c.from)
+}
+
+// lacking names the two ways of having no value.
+func lacking(v *Value) string {
+	if v.Kind == Null {
+		return "null"
+	}
+	return "missing"
 }

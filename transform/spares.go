@@ -1,6 +1,10 @@
 package transform
 
-import "github.com/sinkd/sinkd"
+import (
+	"slices"
+
+	"github.com/sinkd/sinkd"
+)
 
 const (
 	// maxSpares bounds the buffers that wait for their next use.
@@ -20,16 +24,29 @@ type spares struct {
 	held int
 }
 
-// get gives empty buffers.
-func (s *spares) get() ([]byte, []sinkd.RowRef) {
-	n := len(s.bufs) - 1
-	if n < 0 {
+// get gives empty buffers: the smallest that hold size bytes, else the largest.
+func (s *spares) get(size int) ([]byte, []sinkd.RowRef) {
+	best := -1
+	for i, buf := range s.bufs {
+		if best < 0 || closer(cap(buf), cap(s.bufs[best]), size) {
+			best = i
+		}
+	}
+	if best < 0 {
 		return make([]byte, 0, 4096), nil
 	}
-	buf, row := s.bufs[n], s.rows[n]
+	buf, row := s.bufs[best], s.rows[best]
 	s.held -= cap(buf)
-	s.bufs, s.rows = s.bufs[:n], s.rows[:n]
+	s.bufs, s.rows = slices.Delete(s.bufs, best, best+1), slices.Delete(s.rows, best, best+1)
 	return buf, row
+}
+
+// closer tells whether a buffer of size a serves better than one of size b.
+func closer(a, b, size int) bool {
+	if a >= size && b >= size {
+		return a < b
+	}
+	return a > b
 }
 
 // put takes the buffers of rows that nobody reads any more.

@@ -20,6 +20,9 @@ const (
 	oidBPChar      = 1042
 	oidVarchar     = 1043
 	oidDate        = 1082
+	oidMacaddr     = 829
+	oidTime        = 1083
+	oidTimetz      = 1266
 	oidTimestamp   = 1114
 	oidTimestamptz = 1184
 	oidNumeric     = 1700
