@@ -121,6 +121,14 @@ func TestEncodeGroupsByColumns(t *testing.T) {
 	}
 }
 
+// A cell keeps nothing of the record before.
+func TestCellsAreCleared(t *testing.T) {
+	b := encode(t, &sinkd.Route{}, table("a text"), values(`{"a":true}`, `{"a":false}`, `{"a":"\u0000"}`, `{"a":false}`, `{"a":"x"}`)...)
+	if diff := cmp.Diff([][]string{{"true"}, {"false"}, {"false"}, {"x"}}, parse(t, &b.Rows[0])); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestEncodeManyGroups(t *testing.T) {
 	columns, records := []string{"a text"}, []*sinkd.Record(nil)
 	for i := range 100 {

@@ -134,7 +134,8 @@ func (d *jsonDecoder) store(n *node, kind Kind, text []byte, m mark) {
 			text = d.unescaped(text)
 		}
 	case Bool:
-		v.Kind = Bool
+		// The cell still has what the last record left in it.
+		v.Kind, v.Num = Bool, 0
 		if text[0] == 't' {
 			v.Num = 1
 		}
