@@ -49,6 +49,9 @@ type Error struct {
 	// a timeout, or memory. Where a single record still does, a person is
 	// needed.
 	Split bool
+	// Wait tells, of a Data error, that the same rows may be taken a little
+	// later: a row that a foreign key refers to may be on its way.
+	Wait bool
 	// Hint is what to do about it.
 	Hint string
 	Err  error

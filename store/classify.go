@@ -15,6 +15,7 @@ const (
 	readOnlyTransaction   = "25006"
 	idleInTransaction     = "25P03"
 	transactionTimeout    = "25P04"
+	foreignKeyViolation   = "23503"
 	checkViolation        = "23514"
 	insufficientPrivilege = "42501"
 	undefinedTable        = "42P01"
@@ -64,6 +65,7 @@ func Classify(err error) *sinkd.Error {
 	}
 	e.Class = classOf(pg, isOwn)
 	e.Split = splits(pg.Code)
+	e.Wait = e.Class == sinkd.Data && pg.Code == foreignKeyViolation
 	if e.Class == sinkd.Configuration {
 		e.Kind = sinkd.Refused
 	}

@@ -45,6 +45,14 @@ func TestClassify(t *testing.T) {
 			t.Errorf("%v: %s", err, e.Class)
 		}
 	}
+	for code, want := range map[string]bool{"23503": true, "23505": false, "40001": false} {
+		if e := Classify(state(code)); e.Wait != want {
+			t.Errorf("%s: waited for %v, want %v", code, e.Wait, want)
+		}
+	}
+	if e := Classify(&own{error: state("23503")}); e.Wait {
+		t.Error("a foreign key of a bookkeeping table is waited for")
+	}
 	if e := Classify(&pgconn.PgError{Code: "23514"}); e.Class != sinkd.Configuration {
 		t.Errorf("no partition for the row: %s", e.Class)
 	}

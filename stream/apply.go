@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sinkd/sinkd"
@@ -57,6 +58,7 @@ func (l *lane) land(ctx context.Context, b *sinkd.Batch, encoded bool) {
 		case e.Class == sinkd.Schema && !reread:
 			reread, encoded = true, false
 			l.reread(ctx, b)
+		case l.postpone(b, e):
 		case e.Class == sinkd.Data && !l.split(ctx, b, e.Record):
 			l.bury(b, e)
 		case e.Class == sinkd.Data:
@@ -109,12 +111,8 @@ func (l *lane) lost(c *sinkd.Claim) bool {
 }
 
 func (l *lane) lostLocked(c *sinkd.Claim) bool {
-	for _, q := range l.queues {
-		if q.claim == c {
-			return q.closed
-		}
-	}
-	return true
+	q := l.holder(c)
+	return q == nil || q.closed
 }
 
 // begin marks the batch's claims as being written; it answers false where one
@@ -220,8 +218,9 @@ func (l *lane) landed(b *sinkd.Batch) {
 	l.sizer.landed(b.Records(), b.Timing.Copy+b.Timing.Merge+b.Timing.Commit)
 	for _, q := range l.queues {
 		for i := range b.Ranges {
-			if r := &b.Ranges[i]; r.Claim == q.claim {
+			if r := &b.Ranges[i]; r.Claim == q.stint {
 				q.landed, q.moved = r.Until, now
+				q.wait.landed()
 				if !r.Count.Last.IsZero() {
 					q.written = r.Count.Last
 				}
@@ -236,11 +235,12 @@ func (l *lane) landed(b *sinkd.Batch) {
 // finish gives back what the flight held.
 func (l *lane) finish(fl *flight) {
 	l.mu.Lock()
-	l.pending--
+	l.flights = slices.DeleteFunc(l.flights, func(f *flight) bool { return f == fl })
 	l.ended = time.Now()
+	cost := fl.cost
 	l.poke()
 	l.mu.Unlock()
-	l.flow.budget.add(-fl.cost)
+	l.flow.budget.add(-cost)
 }
 
 // setState notes what the lane does; the mutex is held.

@@ -141,7 +141,7 @@ func (a *assignment) close(c *sinkd.Claim, to phase) (*part, *queue) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	pt := a.parts[c.Partition]
-	if pt == nil || pt.queue == nil || pt.queue.claim != c {
+	if pt == nil || pt.queue == nil || pt.queue.claim.Token != c.Token {
 		return nil, nil
 	}
 	q := pt.queue

@@ -46,8 +46,7 @@ func (l *lane) next(ctx context.Context) *flight {
 		l.mu.Lock()
 		due, at := l.due(time.Now())
 		if due {
-			if fl := l.cut(); len(fl.batch.Ranges) > 0 {
-				l.pending++
+			if fl := l.cut(); fl != nil {
 				l.mu.Unlock()
 				poke(l.flow.budget.freed)
 				l.flow.metrics.stage("wait", time.Since(started))
@@ -55,7 +54,7 @@ func (l *lane) next(ctx context.Context) *flight {
 			}
 			at = time.Now().Add(closing) // All that is queued is being given up.
 		}
-		if l.draining && l.pending == 0 {
+		if l.draining && len(l.flights) == 0 { // What is not due yet is left in Kafka.
 			l.mu.Unlock()
 			return nil
 		}
@@ -84,27 +83,45 @@ func (l *lane) working(s laneState) {
 // the interval since the last commit has passed. The mutex is held.
 func (l *lane) due(now time.Time) (bool, time.Time) {
 	never := now.Add(time.Hour)
-	if l.full() {
+	if l.full(now) {
 		return true, now
 	}
-	if l.pending > 0 {
+	if len(l.flights) > 0 {
 		return false, never
 	}
-	at := never
-	if l.queued > 0 {
-		at = l.ended.Add(l.flow.cfg.BatchInterval)
-		if l.draining || l.aimed() {
-			at = now
-		}
-	}
+	at, calm := never, l.calm(now)
 	for _, q := range l.queues {
-		if len(q.records) == 0 && !q.closed && q.tail > q.taken {
-			if gap := l.gapAt(q); gap.Before(at) {
-				at = gap
-			}
+		switch {
+		case q.closed:
+		case len(q.records) > 0:
+			at = earlier(at, later(calm, q.readyAt(now)))
+		case q.tail > q.taken:
+			at = earlier(at, l.gapAt(q))
 		}
 	}
 	return !at.After(now), at
+}
+
+// calm is when a batch that is not full may be taken. The mutex is held.
+func (l *lane) calm(now time.Time) time.Time {
+	if l.draining || l.aimed() {
+		return now
+	}
+	return l.ended.Add(l.flow.cfg.BatchInterval)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // aimed tells that the queues hold all that the flow was asked to catch up

@@ -29,6 +29,11 @@ type Config struct {
 	BatchBytes   int64
 	// BatchTarget is the commit time that the batch size follows.
 	BatchTarget time.Duration
+	// MaxRate caps the records of a partition that land in a second; 0 = no cap.
+	MaxRate int
+	// ForeignKeyWait is how long a row is waited for that a foreign key refers
+	// to, before the record is bad data.
+	ForeignKeyWait time.Duration
 	// Memory is the budget for records in flight, in bytes.
 	Memory       int64
 	DrainTimeout time.Duration

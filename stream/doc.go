@@ -147,6 +147,19 @@
 // when they are decompressed; a large value gets memory of its own, since it
 // would keep all of what a fetch brought.
 //
+// A queue is due when it has records that it may give: all of them, unless its
+// rate is capped (rate.go) or it waits. What it may not give sates no lane, and
+// beyond two seconds' worth the client fetches no more of it.
+//
+// # Missing parents
+//
+// A row that a foreign key refers to may be on its way in another lane or topic.
+// The partition that lacks it waits, and nobody else: patience.go says how. What
+// the lane took of the partition goes back to the front of its queue, under the
+// same claim, at the same position; the ranges that were built from it carry an
+// older copy of the claim (stint), by which the lane knows them as lost, as it
+// knows those of a claim that has ended.
+//
 // # Negative controls
 //
 // TestNegativeControls (integration) takes each guard out of the source, one at

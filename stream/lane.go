@@ -34,8 +34,8 @@ type lane struct {
 	queued int
 	weight int64
 	sizer  *sizer
-	// pending counts batches that were taken and have not ended.
-	pending int
+	// flights are the batches that were taken and have not ended, in order.
+	flights []*flight
 	// ended is when the last commit ended.
 	ended    time.Time
 	draining bool
@@ -136,9 +136,33 @@ func (l *lane) count(n int, sum int64) {
 	l.weight += sum - int64(n)*recordOverhead
 }
 
-// full tells whether a whole batch is queued. The mutex is held.
-func (l *lane) full() bool {
-	return l.queued >= l.sizer.size() || l.queued > 0 && l.weight >= l.flow.cfg.BatchBytes
+// full tells whether a whole batch is queued that may be taken. The mutex is
+// held.
+func (l *lane) full(now time.Time) bool {
+	n, weight := l.ready(now)
+	return n >= l.sizer.size() || n > 0 && weight >= l.flow.cfg.BatchBytes
+}
+
+// ready counts the records that may be taken now, and the bytes of the queues
+// that are not held back. The mutex is held.
+func (l *lane) ready(now time.Time) (n int, weight int64) {
+	n, weight = l.queued, l.weight
+	if !l.restrained() {
+		return n, weight
+	}
+	for _, q := range l.queues {
+		if ready := q.ready(now); ready < len(q.records) {
+			n -= len(q.records) - ready
+			weight -= q.bytes - int64(len(q.records))*recordOverhead
+		}
+	}
+	return n, weight
+}
+
+// restrained tells whether some queue may not give all that it has: its rate is
+// capped, or it waits. The mutex is held.
+func (l *lane) restrained() bool {
+	return l.flow.cfg.MaxRate > 0 || slices.ContainsFunc(l.queues, func(q *queue) bool { return q.wait.waiting() })
 }
 
 // sated tells that the lane holds a whole batch beyond those that it works on,
@@ -146,16 +170,16 @@ func (l *lane) full() bool {
 func (l *lane) sated() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.queues) == 0 || l.full()
+	return len(l.queues) == 0 || l.full(time.Now())
 }
 
 // cut takes a batch from the lane's queues in turn: each gives at most a fair
-// share of the size, what is left over goes to those that hold more. The mutex
-// is held.
+// share of the size, what is left over goes to those that hold more. It answers
+// nil where none gives anything. The mutex is held.
 func (l *lane) cut() *flight {
 	size := l.sizer.size()
-	shares := l.shares(size)
 	fl := &flight{batch: &sinkd.Batch{ID: uuid.New(), Started: time.Now()}}
+	shares := l.shares(size, fl.batch.Started)
 	room := l.flow.cfg.BatchBytes
 	for i := range l.queues {
 		q := l.queues[(l.turn+i)%len(l.queues)]
@@ -174,20 +198,30 @@ func (l *lane) cut() *flight {
 		fl.cost += held
 	}
 	l.turn++
+	if len(fl.batch.Ranges) == 0 {
+		return nil
+	}
+	l.flights = append(l.flights, fl)
 	slices.SortFunc(fl.batch.Ranges, func(a, b sinkd.Range) int {
 		return a.Claim.Partition.Compare(b.Claim.Partition)
 	})
 	return fl
 }
 
-// shares divides size among the queues that hold records: equal parts, and
-// what one does not need goes to the others. The mutex is held.
-func (l *lane) shares(size int) map[*queue]int {
+// shares divides size among the queues that have records to give: equal parts,
+// and what one does not need goes to the others. A queue that tries again what a
+// missing row kept back stands alone. The mutex is held.
+func (l *lane) shares(size int, now time.Time) map[*queue]int {
 	shares := make(map[*queue]int, len(l.queues))
 	hungry := make([]*queue, 0, len(l.queues))
+	ready := make(map[*queue]int, len(l.queues))
 	for i := range l.queues {
 		q := l.queues[(l.turn+i)%len(l.queues)]
-		if !q.closed && len(q.records) > 0 {
+		if n := q.ready(now); n > 0 {
+			if q.wait.waiting() {
+				return map[*queue]int{q: min(n, size)}
+			}
+			ready[q] = n
 			hungry = append(hungry, q)
 		}
 	}
@@ -195,10 +229,10 @@ func (l *lane) shares(size int) map[*queue]int {
 		share := max(size/len(hungry), 1)
 		rest := hungry[:0]
 		for _, q := range hungry {
-			n := min(share, len(q.records)-shares[q], size)
+			n := min(share, ready[q]-shares[q], size)
 			shares[q] += n
 			size -= n
-			if shares[q] < len(q.records) && size > 0 {
+			if shares[q] < ready[q] && size > 0 {
 				rest = append(rest, q)
 			}
 		}
@@ -254,7 +288,7 @@ func (q *queue) holds() int64 {
 func (l *lane) settle(ctx context.Context, q *queue) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.writing[q.claim] {
+	for l.writing[q.stint] {
 		quiet := l.quiet
 		l.mu.Unlock()
 		select {

@@ -190,16 +190,22 @@ func (p *poller) push(q *queue, recs []*sinkd.Record) {
 	p.flow.budget.add(n)
 	p.flow.metrics.consumed(q.claim.Topic, n-int64(count)*recordOverhead)
 	if !q.throttled && p.hogs(q) {
-		q.throttled = true
-		p.flow.client.PauseFetchPartitions(single(q.claim.Partition))
+		p.pause(q)
 	}
 }
 
+// pause keeps the client from fetching for a claim.
+func (p *poller) pause(q *queue) {
+	q.throttled = true
+	p.flow.client.PauseFetchPartitions(single(q.claim.Partition))
+}
+
 // hogs tells that a claim is to be paused: it has more than a quarter of the
-// budget queued, or its lane, which is not the only one, more than half.
+// budget queued, or its lane, which is not the only one, more than half; or
+// more than it may land soon.
 func (p *poller) hogs(q *queue) bool {
 	limit := p.flow.budget.limit
-	return q.holds() > limit/4 || len(p.flow.lanes) > 1 && q.lane.holds() > limit/2
+	return q.holds() > limit/4 || len(p.flow.lanes) > 1 && q.lane.holds() > limit/2 || q.glut()
 }
 
 // between does what may only be done between two polls.
@@ -219,7 +225,7 @@ func (p *poller) between(ctx context.Context) {
 	}
 	if now := time.Now(); now.Sub(p.swept) > sweepInterval {
 		p.swept = now
-		p.resume()
+		p.regulate()
 		p.tails(ctx)
 	}
 	p.commit(ctx)
@@ -246,11 +252,15 @@ func (p *poller) point(q *queue, force bool) {
 	p.flow.client.SetOffsets(offsetAt(q.claim.Partition, at))
 }
 
-// resume lets the client fetch again for claims that hold little by now.
-func (p *poller) resume() {
+// regulate lets the client fetch again for claims that hold little by now, and
+// keeps it from fetching for those that began to wait.
+func (p *poller) regulate() {
 	for _, l := range p.flow.lanes {
 		for _, q := range l.all() {
-			if q.throttled && q.holds() < p.flow.budget.limit/8 && l.holds() < p.flow.budget.limit/4 {
+			switch {
+			case !q.throttled && q.glut():
+				p.pause(q)
+			case q.throttled && !q.glut() && q.holds() < p.flow.budget.limit/8 && l.holds() < p.flow.budget.limit/4:
 				q.throttled = false
 				q.active = time.Now()
 				p.flow.client.ResumeFetchPartitions(single(q.claim.Partition))

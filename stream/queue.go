@@ -75,6 +75,11 @@ type queue struct {
 	epoch               int32
 	// known is the last stable offset as it was listed or polled last.
 	known int64
+	// stint is the claim as the ranges carry it: a copy that is made anew where
+	// some of them were put back, so that what was built from them is lost.
+	stint *sinkd.Claim
+	rate  allowance
+	wait  patience
 	// closed tells that the lane takes nothing more: the partition is being
 	// given up. dropped tells that nothing of it may be written any more.
 	closed, dropped bool
@@ -88,6 +93,7 @@ func newQueue(c *sinkd.Claim, l *lane, end int64) *queue {
 	return &queue{
 		claim: c, lane: l, born: now, active: now,
 		taken: c.Next, tail: c.Next, landed: c.Next, epoch: c.Epoch, known: end,
+		stint: c, rate: newAllowance(l.flow.cfg.MaxRate, now),
 	}
 }
 
@@ -135,10 +141,47 @@ func (q *queue) skipTo(next int64) {
 	}
 }
 
+// ready counts the records that may be taken now. The lane's mutex is held.
+func (q *queue) ready(now time.Time) int {
+	if q.closed || q.wait.retry.After(now) {
+		return 0
+	}
+	return q.rate.admits(q.wait.takes(len(q.records)), now)
+}
+
+// readyAt is when records may be taken, of a queue that has some. The lane's
+// mutex is held.
+func (q *queue) readyAt(now time.Time) time.Time {
+	if at := q.rate.next(now); at.After(q.wait.retry) {
+		return at
+	}
+	return q.wait.retry
+}
+
+// waiting is since when the queue waits for a row that is missing, nil where it
+// does not.
+func (q *queue) waiting() *time.Time {
+	q.lane.mu.Lock()
+	defer q.lane.mu.Unlock()
+	if !q.wait.waiting() {
+		return nil
+	}
+	since := q.wait.since
+	return &since
+}
+
+// glut tells that the client need not fetch for the queue: it has more than it
+// may land soon.
+func (q *queue) glut() bool {
+	q.lane.mu.Lock()
+	defer q.lane.mu.Unlock()
+	return q.wait.long() || q.rate.glut(len(q.records))
+}
+
 // take cuts a range of at most n records off the queue; with the last record
 // go the markers behind it. The lane's mutex is held.
 func (q *queue) take(n int) sinkd.Range {
-	r := sinkd.Range{Claim: q.claim, From: q.taken, Until: q.tail, Epoch: q.epoch}
+	r := sinkd.Range{Claim: q.stint, From: q.taken, Until: q.tail, Epoch: q.epoch}
 	if n < len(q.records) {
 		r.Records, q.records = q.records[:n:n], q.records[n:]
 		last := r.Records[n-1]
@@ -147,6 +190,7 @@ func (q *queue) take(n int) sinkd.Range {
 		r.Records, q.records = q.records, nil
 	}
 	q.taken = r.Until
+	q.rate.spend(len(r.Records))
 	return r
 }
 

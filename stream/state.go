@@ -37,6 +37,9 @@ type PartitionState struct {
 	Lag int64 `json:"lag_records"`
 	// Lane is the lane that writes the partition, -1 for none.
 	Lane int `json:"lane"`
+	// Waiting is since when the partition waits for a row that a foreign key
+	// refers to, nil where it does not.
+	Waiting *time.Time `json:"waiting_since,omitempty"`
 }
 
 // LaneState is what one lane does, since when.
@@ -115,7 +118,7 @@ func (pt *part) state() PartitionState {
 		Position: at.landed, Lag: max(at.known-at.landed, 0),
 	}
 	if pt.queue != nil {
-		s.Lane = pt.queue.lane.id
+		s.Lane, s.Waiting = pt.queue.lane.id, pt.queue.waiting()
 	}
 	return s
 }
@@ -125,6 +128,6 @@ func (l *lane) snapshot() LaneState {
 	defer l.mu.Unlock()
 	return LaneState{
 		Lane: l.id, State: string(l.state), Since: l.since,
-		Queued: l.queued, Claims: len(l.queues), Pending: l.pending,
+		Queued: l.queued, Claims: len(l.queues), Pending: len(l.flights),
 	}
 }

@@ -110,11 +110,15 @@ func flowConfig(c *config.Config, s *store.Store, log *slog.Logger) stream.Confi
 		BatchRecords:  c.BatchMaxRecords,
 		BatchBytes:    int64(c.BatchMaxBytes),
 		BatchTarget:   c.BatchTarget,
+		MaxRate:       c.MaxRatePerPartition,
 		Memory:        int64(c.Memory),
 		DrainTimeout:  c.DrainTimeout,
 		StepTimeout:   c.StatementTimeout,
-		Store:         s,
-		Catalog:       newCatalog(s, c.Routes),
+
+		ForeignKeyWait: c.ForeignKeyWait,
+
+		Store:   s,
+		Catalog: newCatalog(s, c.Routes),
 		NewEncoder: func() stream.Encoder {
 			return transform.NewEncoder(transform.Options{Routes: c.Routes, MaxRecordBytes: int(c.MaxRecordBytes)})
 		},

@@ -1,0 +1,85 @@
+package stream
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestRateIsCapped takes batches whenever they are due, from partitions that
+// always have more, and counts.
+func TestRateIsCapped(t *testing.T) {
+	for _, rate := range []int{1, 7, 100, 3000} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newTestLane(50000)
+			l.flow.cfg.MaxRate = rate
+			first := l.with(0, 40*rate)
+			began := time.Now()
+			taken := map[int32]int{}
+			for time.Since(began) < 10*time.Second {
+				if len(l.queues) == 1 && time.Since(began) > 5*time.Second {
+					l.with(1, 40*rate)
+				}
+				due, at := l.due(time.Now())
+				if !due {
+					time.Sleep(time.Until(at))
+					continue
+				}
+				fl := l.cut()
+				if fl == nil {
+					t.Fatal("a batch was due, and there was none")
+				}
+				for _, r := range fl.batch.Ranges {
+					taken[r.Claim.ID] += len(r.Records)
+					if len(r.Records) > rate {
+						t.Fatalf("rate %d: %d records at once", rate, len(r.Records))
+					}
+				}
+				l.finish(fl)
+				if most := rate + int(time.Since(began).Seconds()*float64(rate)) + 1; taken[0] > most {
+					t.Fatalf("rate %d: %d records after %s", rate, taken[0], time.Since(began))
+				}
+			}
+			for id, least := range map[int32]int{0: 10*rate - 1, 1: 4*rate - 1} {
+				if taken[id] < least {
+					t.Errorf("rate %d: partition %d gave %d records, want %d and more", rate, id, taken[id], least)
+				}
+			}
+			if !first.glut() {
+				t.Error("reading goes on for a queue that has more than it may land")
+			}
+		})
+	}
+}
+
+// TestRateDoesNotGather: a quiet time allows no more than a second's worth.
+func TestRateDoesNotGather(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newTestLane(50000)
+		l.flow.cfg.MaxRate = 10
+		q := l.with(0, 0)
+		time.Sleep(time.Minute)
+		q.push(records(0, 0, 100))
+		if n := l.cut().batch.Records(); n != 10 {
+			t.Errorf("%d records after a quiet minute, want 10", n)
+		}
+	})
+}
+
+// TestCappedQueueDoesNotSateItsLane: what may not be taken yet keeps nobody
+// from reading for the others.
+func TestCappedQueueDoesNotSateItsLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newTestLane(100)
+		l.flow.cfg.MaxRate = 10
+		l.with(0, 1000)
+		if l.sated() {
+			t.Error("a lane is sated by records that it may not land")
+		}
+		l.draining = true
+		l.finish(l.cut())
+		if due, _ := l.due(time.Now()); due {
+			t.Error("a drain waits for a capped queue")
+		}
+	})
+}
