@@ -15,6 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -42,6 +43,7 @@ func TestScripts(t *testing.T) {
 		Setup:               func(e *testscript.Env) error { return world(t, e) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "sql": sql, "produce": produce, "answers": answers,
+			"topic": topic, "becomes": becomes,
 		},
 	})
 }
@@ -106,6 +108,40 @@ func sql(ts *testscript.TestScript, _ bool, args []string) {
 		_, err := conn.Exec(ctx, statement)
 		ts.Check(err)
 	}
+}
+
+// becomes waits until a query answers true.
+func becomes(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, ts.Getenv("DATABASE"))
+	ts.Check(err)
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	for {
+		var yes bool
+		ts.Check(conn.QueryRow(ctx, args[0]).Scan(&yes))
+		if yes {
+			return
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			ts.Fatalf("not within a minute: %s", args[0])
+		}
+	}
+}
+
+// topic makes a topic: topic orders 4.
+func topic(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(ts.Getenv("BROKERS")))
+	ts.Check(err)
+	defer client.Close()
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	_, err = kadm.NewClient(client).CreateTopic(ctx, int32(n), 1, nil, args[0])
+	ts.Check(err)
 }
 
 // produce writes n records to a topic: produce orders 100.
