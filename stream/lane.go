@@ -81,6 +81,7 @@ func (l *lane) poke() { poke(l.wake) }
 // open gives the claim a new, empty queue in this lane.
 func (l *lane) open(c *sinkd.Claim, end int64) *queue {
 	q := newQueue(c, l, end)
+	q.rate = newAllowance(l.flow.cfg.MaxRate, q.born)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.queues = append(l.queues, q)

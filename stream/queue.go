@@ -93,7 +93,7 @@ func newQueue(c *sinkd.Claim, l *lane, end int64) *queue {
 	return &queue{
 		claim: c, lane: l, born: now, active: now,
 		taken: c.Next, tail: c.Next, landed: c.Next, epoch: c.Epoch, known: end,
-		stint: c, rate: newAllowance(l.flow.cfg.MaxRate, now),
+		stint: c,
 	}
 }
 
