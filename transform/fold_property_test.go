@@ -181,7 +181,7 @@ func checkOrder(t *testing.T, b *sinkd.Batch) {
 		var last []byte
 		for _, ref := range rows.Row {
 			key := keyOf(rows.Buf[ref.Start:], 2)
-			if id := fmt.Sprint(rows.Op, key); seen[id] {
+			if id := fmt.Sprint(rows.Op, string(key)); seen[id] {
 				t.Errorf("%s is there twice", id)
 			} else {
 				seen[id] = true

@@ -136,8 +136,10 @@ const reserveAt = 64
 // share of it: a stream that grows by and by is copied five times over.
 func (e *Encoder) reserve(g *group) {
 	rows := e.left * reserveAt / e.done
-	size := (len(g.buf) - len(copyHeader)) / reserveAt
-	g.buf = slices.Grow(g.buf, min(rows*(size+size/8), maxReserve))
+	size := min(rows*(len(g.buf)/reserveAt), maxReserve)
+	if cap(g.buf)-len(g.buf) < size {
+		g.buf = slices.Grow(g.buf, size+size/8)
+	}
 	g.row = slices.Grow(g.row, rows)
 }
 
@@ -156,6 +158,7 @@ func (e *Encoder) closeTarget(b *sinkd.Batch, t *target) {
 
 // close ends the group's stream and hands it to the batch.
 func (e *Encoder) close(b *sinkd.Batch, t *target, g *group) {
+	g.size = len(g.buf) + len(copyTrailer)
 	if t.folds() && len(g.row) > 0 {
 		e.arrange(t, g)
 	}
@@ -163,7 +166,6 @@ func (e *Encoder) close(b *sinkd.Batch, t *target, g *group) {
 		Table: t.table, Route: t.route, Op: g.op, Columns: g.columns,
 		Unfolded: t.keys > 0 && !t.folds(), Buf: g.buf, Row: g.row,
 	}
-	g.size = len(g.buf)
 	g.buf, g.row, g.dead = nil, nil, 0
 	if len(rows.Row) == 0 {
 		e.spares.put(&rows)

@@ -36,9 +36,8 @@ func (e *Encoder) arrange(t *target, g *group) {
 	if !s.moved && g.dead == 0 {
 		return
 	}
-	size := len(g.buf) + len(copyTrailer)
-	buf, row := e.spares.get(size)
-	buf = append(slices.Grow(buf, size), copyHeader...)
+	buf, row := e.spares.get(g.size)
+	buf = append(slices.Grow(buf, g.size), copyHeader...)
 	row = slices.Grow(row, len(s.items))
 	for i := range s.items {
 		ref := g.row[s.items[i].row]
@@ -121,20 +120,17 @@ func (s *sorter) sort(items []item, depth int) {
 	}
 }
 
-// prefix gives eight bytes of a key, and whether it has any there.
+// prefix gives eight bytes of a key, and whether it has any there. What it has
+// of them beyond the key's end decides nothing, for keys differ before.
 func (s *sorter) prefix(key int32, depth int) (prefix uint64, rest bool) {
 	start := depth
 	if key > 0 {
 		start += int(s.ends[key-1])
 	}
-	n := int(s.ends[key]) - start
-	switch {
-	case n >= 8:
-		return binary.BigEndian.Uint64(s.keys[start:]), true
-	case n > 0:
-		return binary.BigEndian.Uint64(s.keys[start:]) >> (64 - 8*n) << (64 - 8*n), true
+	if start >= int(s.ends[key]) {
+		return 0, false
 	}
-	return 0, false
+	return binary.BigEndian.Uint64(s.keys[start:]), true
 }
 
 // fewItems is the number up to which comparing is faster than counting.

@@ -24,7 +24,8 @@ type spares struct {
 	held int
 }
 
-// get gives empty buffers: the smallest that hold size bytes, else the largest.
+// get gives empty buffers: the smallest that hold size bytes, else the largest;
+// none that so few bytes would keep put from taking back.
 func (s *spares) get(size int) ([]byte, []sinkd.RowRef) {
 	best := -1
 	for i, buf := range s.bufs {
@@ -32,8 +33,8 @@ func (s *spares) get(size int) ([]byte, []sinkd.RowRef) {
 			best = i
 		}
 	}
-	if best < 0 {
-		return make([]byte, 0, 4096), nil
+	if best < 0 || wasteful(cap(s.bufs[best]), size) && size > 0 {
+		return make([]byte, 0, max(size, 4096)), nil
 	}
 	buf, row := s.bufs[best], s.rows[best]
 	s.held -= cap(buf)
@@ -55,10 +56,13 @@ func (s *spares) put(rows *sinkd.Rows) {
 	if size == 0 || len(s.bufs) == maxSpares || s.held+size > maxSpareBytes {
 		return
 	}
-	if size > largeBuffer && len(rows.Buf) < size/8 {
+	if wasteful(size, len(rows.Buf)) {
 		return
 	}
 	s.held += size
 	s.bufs = append(s.bufs, rows.Buf[:0])
 	s.rows = append(s.rows, rows.Row[:0])
 }
+
+// wasteful tells that a buffer of that size is too large to hold used bytes.
+func wasteful(size, used int) bool { return size > largeBuffer && used < size/8 }
