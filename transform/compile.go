@@ -18,6 +18,8 @@ type compiler struct {
 	// demanding tells that a column takes a field of the value, whole that a
 	// column takes all of it.
 	demanding, whole bool
+	// value is the column that takes a value without fields.
+	value string
 }
 
 // compile makes the plan of a topic whose rows go to the table; the compiler
@@ -29,6 +31,9 @@ func compile(r *sinkd.Route, topic string, t *sinkd.Table) (*compiler, error) {
 	}
 	mapped, err := c.mapped()
 	if err != nil {
+		return nil, err
+	}
+	if err := c.receiver(mapped); err != nil {
 		return nil, err
 	}
 	if err := c.keyed(mapped); err != nil {
@@ -72,8 +77,8 @@ func (c *compiler) check() error {
 	switch {
 	case c.route == nil:
 		return c.refuse("add a route for the topic", "no route takes topic %s", c.topic)
-	case c.route.Format != "" && c.route.Format != "json":
-		return c.refuse("use SINKD_FORMAT=json", "format %s is not supported yet", c.route.Format)
+	case c.route.Format != "" && c.route.Format != "json" && !c.opaque():
+		return c.refuse("use SINKD_FORMAT=json, text or bytes", "format %s is not supported yet", c.route.Format)
 	}
 	return nil
 }
@@ -122,6 +127,8 @@ func (c *compiler) column(col *sinkd.Column, mapped map[string]string) error {
 	case ok && !strings.HasPrefix(from, "@"):
 		out.from = "field " + from
 		out.cell, err = c.path(col, strings.Split(from, "."))
+	case from == "" && c.opaque():
+		out.from, out.cell = "field "+col.Name, c.newCell()
 	case from == "":
 		out.from = "field " + col.Name
 		out.cell, err = c.path(col, []string{col.Name})
@@ -141,7 +148,7 @@ func (c *compiler) column(col *sinkd.Column, mapped map[string]string) error {
 // byName gives the source that a column has by its name, empty for the field
 // of that name.
 func (c *compiler) byName(col *sinkd.Column) string {
-	if c.table.IsLanding() && col.Name == "value" {
+	if c.table.IsLanding() && col.Name == "value" || c.value != "" && col.Name == c.value {
 		return "@value"
 	}
 	return coordinates[col.Name]
@@ -194,7 +201,8 @@ func (c *compiler) source(col *sinkd.Column, from string) (int, error) {
 		return 0, c.refuse("the sources are a field's path and "+knownSources, "column %q takes its value from %s, which does not exist", col.Name, from)
 	}
 	c.whole = c.whole || s.origin == fromValue
-	if s.origin == fromValue && takesJSON(col) {
+	s.form = c.formOf(col)
+	if s.origin == fromValue && takesJSON(col) && !c.opaque() {
 		if c.root.text < 0 {
 			c.root.text = c.newCell()
 			c.concern(c.root, col)

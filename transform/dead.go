@@ -2,6 +2,7 @@ package transform
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/sinkd/sinkd"
@@ -20,7 +21,7 @@ const framing = 5
 // undecodable is the dead letter of a record that could not be read.
 func undecodable(rec *sinkd.Record, err error) *sinkd.DeadLetter {
 	d := &sinkd.DeadLetter{Record: rec, Stage: stageDecode, Reason: err.Error()}
-	if v := rec.Value; len(v) >= framing && v[0] == 0 {
+	if v := rec.Value; len(v) >= framing && v[0] == 0 && !errors.Is(err, errNotText) {
 		d.SchemaID = int(binary.BigEndian.Uint32(v[1:]))
 		d.Reason = "value is not JSON: it begins with a zero byte and a schema id, as a schema registry's clients write it; " +
 			"set SINKD_FORMAT to avro, protobuf or jsonschema"

@@ -31,6 +31,9 @@ func (e *jsonEncoder) append(dst []byte, v *Value) ([]byte, error) {
 		}
 		return e.appendChecked(dst, v.Bytes, m)
 	case String:
+		if mark(v.Num)&hasNUL != 0 {
+			return dst, errJSONNUL
+		}
 		return appendQuoted(dst, v.Bytes), nil
 	case Number:
 		return append(dst, v.Bytes...), nil

@@ -26,7 +26,9 @@ type source struct {
 	origin origin
 	// header is the key of the one that is wanted.
 	header string
-	cell   int
+	// form is how the value is taken.
+	form form
+	cell int
 }
 
 // headerPrefix begins the source of one header.
@@ -87,7 +89,7 @@ func (p *plan) fill(s *source, rec *sinkd.Record) error {
 	case fromKey:
 		v.raw(rec.Key)
 	case fromValue:
-		v.raw(rec.Value)
+		return p.value(v, s.form, rec)
 	case fromHeaders:
 		start := len(p.memory)
 		p.memory = appendHeaders(p.memory, rec)
