@@ -1,15 +1,10 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sinkd/sinkd"
 )
@@ -37,43 +32,75 @@ func (l *lane) apply(ctx context.Context, b *sinkd.Batch) error {
 		if !errors.Is(err, errUnknown) {
 			return err
 		}
-		l.unknown = positionsOf(b.Ranges)
 		l.store.cfg.Logger.Warn("COMMIT without an answer", slog.Any("batch", b.ID))
 	}
 	return Classify(errUnknown)
 }
 
-// attempt is one transaction. Its order is the same for every mode: the
-// position rows first, so that a fenced writer writes nothing; then rows and
-// dead letters; ledger and COMMIT last. All of it shares the transaction,
-// because what lands apart from its position is lost or doubled by a crash in
-// between.
+// attempt is one transaction, and another where the table turned out to have
+// keys that it was hoped not to have.
 func (l *lane) attempt(ctx context.Context, b *sinkd.Batch) error {
 	if err := l.connect(ctx); err != nil {
 		return Classify(err)
 	}
-	b.Timing = sinkd.Timing{}
-	steps := []func(context.Context, *sinkd.Batch) error{l.begin, l.copy, l.bury, l.commit}
-	for _, step := range steps {
-		if err := step(ctx, b); err != nil {
-			l.clean(ctx)
+	t := &transaction{lane: l, batch: b, loads: loadsOf(b)}
+	l.choose(t.loads)
+	for {
+		err := t.run(ctx)
+		if err == nil {
+			l.used = time.Now()
+			l.chosen(t.loads)
+			return nil
+		}
+		l.clean(ctx)
+		if e, ok := errors.AsType[*sinkd.Error](err); ok && e.Class == sinkd.Schema {
+			l.shapes = nil // what was read of tables is not true any more
+		}
+		if t.held == nil {
+			return err
+		}
+		l.postpone(t.held)
+		t.held = nil
+	}
+}
+
+// transaction is one attempt to apply a batch.
+type transaction struct {
+	*lane
+	batch *sinkd.Batch
+	loads []*load
+	// held is the load whose keys the table turned out to have.
+	held *load
+}
+
+// run is the transaction. Its order is the same for every mode: the position
+// rows first, so that a fenced writer writes nothing; then rows and dead
+// letters; ledger and COMMIT last. All of it shares the transaction, because
+// what lands apart from its position is lost or doubled by a crash in between.
+func (t *transaction) run(ctx context.Context) error {
+	t.batch.Timing = sinkd.Timing{}
+	if err := t.ensure(ctx, t.batch, t.loads); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{t.begin, t.copy, t.finish} {
+		if err := step(ctx); err != nil {
 			return err
 		}
 	}
-	l.used = time.Now()
 	return nil
 }
 
 // begin opens the transaction and moves the positions, in one round trip.
-func (l *lane) begin(ctx context.Context, b *sinkd.Batch) error {
+func (t *transaction) begin(ctx context.Context) error {
+	b := t.batch
 	c := columnsOf(b.Ranges)
-	pipeline := l.store.cfg.Pipeline
-	results, err := l.exchange(ctx,
-		request{beginSQL, nil},
-		request{lockSQL, []any{pipeline, c.topic, c.partition}},
-		request{moveSQL, []any{pipeline, c.topic, c.partition, c.from, c.until, c.epoch, c.claim}})
+	pipeline := t.store.cfg.Pipeline
+	results, err := t.exchange(ctx,
+		request{sql: beginSQL},
+		request{sql: lockSQL, args: []any{pipeline, c.topic, c.partition}},
+		request{sql: moveSQL, args: []any{pipeline, c.topic, c.partition, c.from, c.until, c.epoch, c.claim}})
 	if err != nil {
-		return l.store.classifyOwn(err)
+		return t.store.classifyOwn(err)
 	}
 	moved := results[len(results)-1].Rows
 	if len(moved) == len(b.Ranges) {
@@ -90,98 +117,4 @@ func (l *lane) begin(ctx context.Context, b *sinkd.Batch) error {
 		}
 	}
 	return e
-}
-
-// copy writes the encoded rows straight into their tables.
-func (l *lane) copy(ctx context.Context, b *sinkd.Batch) error {
-	start := time.Now()
-	for i := range b.Rows {
-		if err := l.copyRows(ctx, b, &b.Rows[i]); err != nil {
-			return err
-		}
-	}
-	b.Timing.Copy = time.Since(start)
-	return nil
-}
-
-func (l *lane) copyRows(ctx context.Context, b *sinkd.Batch, r *sinkd.Rows) error {
-	ctx, cancel := l.deadline(ctx)
-	defer cancel()
-	if _, err := l.conn.CopyFrom(ctx, bytes.NewReader(r.Buf), copySQL(r)); err != nil {
-		return l.store.explainRows(err, b, r)
-	}
-	return nil
-}
-
-func copySQL(r *sinkd.Rows) string {
-	sql := append(make([]byte, 0, 256), "COPY "...)
-	sql = append(sql, quote(r.Table.Schema, r.Table.Name)...)
-	sep := byte('(')
-	for _, c := range r.Columns {
-		sql = append(append(sql, sep), pgx.Identifier{c}.Sanitize()...)
-		sep = ','
-	}
-	return string(append(sql, ") FROM STDIN (FORMAT binary)"...))
-}
-
-// explainRows classifies the refusal of rows, and names table, topic and the
-// record that COPY names.
-func (s *Store) explainRows(err error, b *sinkd.Batch, r *sinkd.Rows) error {
-	e := s.classify(err)
-	if e.Class == sinkd.Transient {
-		return e
-	}
-	e.Table, e.Topic = r.Table.String(), topicOf(b, r)
-	pg, ok := errors.AsType[*pgconn.PgError](err)
-	if !ok {
-		return e
-	}
-	e.Err = &refusal{pg, r.Table}
-	if line, _ := copyPlace(pg.Where); line > 0 && line <= len(r.Row) {
-		e.Record = b.Record(r.Row[line-1])
-	}
-	if pg.Code == insufficientPrivilege {
-		e.Hint = fmt.Sprintf("GRANT INSERT ON %s TO %s;", quote(r.Table.Schema, r.Table.Name), quote(s.user()))
-	}
-	return e
-}
-
-// topicOf gives the topic of the rows, empty where they are of several.
-func topicOf(b *sinkd.Batch, r *sinkd.Rows) string {
-	topic := ""
-	for _, row := range r.Row {
-		of := b.Ranges[row.Range].Claim.Topic
-		if topic != "" && of != topic {
-			return ""
-		}
-		topic = of
-	}
-	return topic
-}
-
-// commit writes the ledger and commits, in one round trip. It answers
-// errUnknown where no answer came: then the transaction may have landed.
-func (l *lane) commit(ctx context.Context, b *sinkd.Batch) error {
-	start := time.Now()
-	defer func() { b.Timing.Commit = time.Since(start) }()
-	results, err := l.exchange(ctx,
-		request{ledgerSQL, ledgerArgs(l.store, b)},
-		request{commitSQL, nil})
-	if len(results) == 2 {
-		if tag := results[1].CommandTag.String(); tag != "COMMIT" {
-			return &sinkd.Error{Class: sinkd.Transient, Err: fmt.Errorf("the server answered %s to COMMIT", tag)}
-		}
-		return nil
-	}
-	if e, ok := errors.AsType[*sinkd.Error](err); ok {
-		return e
-	}
-	if _, answered := errors.AsType[*pgconn.PgError](err); !answered || l.conn.IsClosed() {
-		return errUnknown
-	}
-	if len(results) == 0 {
-		return l.store.classifyOwn(err)
-	}
-	// The COMMIT itself was refused: a deferred constraint, say.
-	return l.store.classify(err)
 }

@@ -34,8 +34,8 @@ func columnsOf(ranges []sinkd.Range) columns {
 }
 
 // ledgerArgs are the parameters of ledgerSQL: one row a range, also for a
-// range without records.
-func ledgerArgs(s *Store, b *sinkd.Batch) []any {
+// range without records. What Postgres skipped is none of the rows.
+func ledgerArgs(s *Store, b *sinkd.Batch, later []int) []any {
 	n := len(b.Ranges)
 	generation, records, rows, skipped, dead, bytes := make([]int64, n), make([]int64, n), make([]int64, n),
 		make([]int64, n), make([]int64, n), make([]int64, n)
@@ -43,7 +43,7 @@ func ledgerArgs(s *Store, b *sinkd.Batch) []any {
 	for i := range b.Ranges {
 		r := &b.Ranges[i]
 		generation[i], records[i] = r.Claim.Generation, int64(len(r.Records))
-		rows[i], skipped[i], dead[i] = int64(r.Count.Rows), int64(r.Count.Skipped), int64(r.Count.Dead)
+		rows[i], skipped[i], dead[i] = int64(r.Count.Rows-later[i]), int64(r.Count.Skipped+later[i]), int64(r.Count.Dead)
 		bytes[i], first[i], last[i] = r.Count.Bytes, timeOf(&r.Count.First), timeOf(&r.Count.Last)
 	}
 	c := columnsOf(b.Ranges)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/sinkd/sinkd"
@@ -58,22 +58,29 @@ SELECT r.topic
                   WHERE b.pipeline = $1 AND b.topic = r.topic) >= $4`
 )
 
-// bury writes the batch's dead letters, inside its transaction: written before
-// or after it, a letter would be doubled or lost by a crash in between.
-func (l *lane) bury(ctx context.Context, b *sinkd.Batch) error {
+// bury are the statements that write the batch's dead letters, inside its
+// transaction: written before or after it, a letter would be doubled or lost by
+// a crash in between.
+func (l *lane) bury(b *sinkd.Batch) []request {
 	if len(b.Dead) == 0 {
 		return nil
 	}
 	cfg := &l.store.cfg
 	topics, dead := deadByTopic(b)
-	results, err := l.exchange(ctx,
-		request{serializeSQL, []any{cfg.Pipeline}},
-		request{burySQL, append([]any{cfg.Pipeline}, letterArgs(b.Dead)...)},
-		request{budgetSQL, []any{cfg.Pipeline, cfg.DeadLetterPer.Microseconds(), int64(cfg.DeadLetterLimit)}},
-		request{allBadSQL, []any{cfg.Pipeline, topics, dead, int64(allBad)}})
-	if err != nil {
-		return l.store.classifyOwn(err)
+	return []request{
+		{sql: serializeSQL, args: []any{cfg.Pipeline}},
+		{sql: burySQL, args: append([]any{cfg.Pipeline}, letterArgs(b.Dead)...)},
+		{sql: budgetSQL, args: []any{cfg.Pipeline, cfg.DeadLetterPer.Microseconds(), int64(cfg.DeadLetterLimit)}},
+		{sql: allBadSQL, args: []any{cfg.Pipeline, topics, dead, int64(allBad)}},
 	}
+}
+
+// buried refuses dead letters that are too many, by the answers to bury.
+func (l *lane) buried(b *sinkd.Batch, results []*pgconn.Result) error {
+	if len(results) == 0 {
+		return nil
+	}
+	cfg := &l.store.cfg
 	if n := int64Of(results[2].Rows[0][0]); cfg.DeadLetterLimit > 0 && n > int64(cfg.DeadLetterLimit) {
 		return &sinkd.Error{
 			Class: sinkd.Configuration, Kind: sinkd.DeadLetterLimit,

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -69,24 +68,28 @@ type lane struct {
 	born  time.Time
 	used  time.Time
 	types *pgtype.Map
-	// prepared are the session's statements by their text.
+	// prepared are the session's statements by their text, named how many there
+	// ever were.
 	prepared map[string]*pgconn.StatementDescription
-	// unknown are the ranges of a batch whose COMMIT had no answer; nothing
-	// else is applied before that is resolved.
+	named    int
+	// stages are the session's temporary tables, shapes what it read of the
+	// tables that are written through them.
+	stages []*stage
+	shapes map[*sinkd.Table]*shape
+	// spare is the buffer of streams that are written anew.
+	spare []byte
+	// trials are the tables that may be written directly, by their OID.
+	trials map[uint32]*trial
+	// unknown are the ranges of a batch whose COMMIT had no answer, with what
+	// it skipped; nothing else is applied before that is resolved.
 	unknown []sinkd.Range
-}
-
-// request is one statement of an exchange.
-type request struct {
-	sql  string
-	args []any
 }
 
 // connect makes sure of a session that is fit for a batch.
 func (l *lane) connect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	if l.conn != nil && (l.conn.IsClosed() || time.Since(l.born) > renewal ||
+	if l.conn != nil && (l.conn.IsClosed() || time.Since(l.born) > renewal || len(l.stages) > maxStages ||
 		time.Since(l.used) > stale && l.conn.Ping(ctx) != nil) {
 		l.drop()
 	}
@@ -103,6 +106,7 @@ func (l *lane) connect(ctx context.Context) error {
 	}
 	l.born, l.used = time.Now(), time.Now()
 	l.types = pgtype.NewMap()
+	l.prepared, l.named, l.stages, l.shapes = make(map[string]*pgconn.StatementDescription), 0, nil, nil
 	if err := l.prepare(ctx, beginSQL, lockSQL, moveSQL, serializeSQL, burySQL, budgetSQL, allBadSQL, ledgerSQL, commitSQL); err != nil {
 		l.drop()
 		return l.store.classifyOwn(err)
@@ -110,95 +114,10 @@ func (l *lane) connect(ctx context.Context) error {
 	return nil
 }
 
-// prepare prepares statements in one round trip.
-func (l *lane) prepare(ctx context.Context, texts ...string) error {
-	l.prepared = make(map[string]*pgconn.StatementDescription, len(texts))
-	p := l.conn.StartPipeline(ctx)
-	for i, sql := range texts {
-		p.SendPrepare(fmt.Sprintf("sinkd%d", i), l.store.in(sql), nil)
-	}
-	err := p.Sync()
-	for i, sql := range texts {
-		if err != nil {
-			break
-		}
-		var result any
-		result, err = p.GetResults()
-		if d, ok := result.(*pgconn.StatementDescription); ok {
-			d.Name = fmt.Sprintf("sinkd%d", i)
-			l.prepared[sql] = d
-		}
-	}
-	if closed := p.Close(); err == nil {
-		err = closed
-	}
-	return err
-}
-
-// exchange runs the statements in one round trip with one Sync, so that an
-// error skips those behind it. The results are those that were answered, also
-// where there is an error.
-func (l *lane) exchange(ctx context.Context, requests ...request) ([]*pgconn.Result, error) {
-	ctx, cancel := l.deadline(ctx)
-	defer cancel()
-	values := make([][][]byte, len(requests))
-	for i, r := range requests {
-		var err error
-		if values[i], err = l.encode(r); err != nil {
-			return nil, err
-		}
-	}
-	binary := []int16{pgtype.BinaryFormatCode}
-	p := l.conn.StartPipeline(ctx)
-	for i, r := range requests {
-		if d := l.prepared[r.sql]; d != nil {
-			p.SendQueryStatement(d, values[i], binary, binary)
-		}
-	}
-	results, err := collect(p)
-	if closed := p.Close(); err == nil {
-		err = closed
-	}
-	return results, err
-}
-
-// collect sends what is queued and reads the answers up to the Sync's, or to
-// the first error.
-func collect(p *pgconn.Pipeline) (results []*pgconn.Result, err error) {
-	if err := p.Sync(); err != nil {
-		return nil, err
-	}
-	for {
-		result, err := p.GetResults()
-		reader, ok := result.(*pgconn.ResultReader)
-		if err != nil || !ok {
-			return results, err
-		}
-		answer := reader.Read()
-		if answer.Err != nil {
-			return results, answer.Err
-		}
-		results = append(results, answer)
-	}
-}
-
-// encode gives a request's parameters in binary.
-func (l *lane) encode(r request) ([][]byte, error) {
-	d := l.prepared[r.sql]
-	values := make([][]byte, len(r.args))
-	for i, arg := range r.args {
-		var err error
-		if values[i], err = l.types.Encode(d.ParamOIDs[i], pgtype.BinaryFormatCode, arg, nil); err != nil {
-			return nil, &sinkd.Error{Class: sinkd.Configuration, Kind: sinkd.Refused, Err: fmt.Errorf("parameter %d: %w", i+1, err)}
-		}
-	}
-	return values, nil
-}
-
-// deadline bounds one call by more than the server's own timeout, for when the
-// server no longer answers at all.
-func (l *lane) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, l.store.cfg.StatementTimeout+grace)
+// deadline bounds one call by more than the server's own timeout for its
+// statements, for when the server no longer answers at all.
+func (l *lane) deadline(ctx context.Context, statements int) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, time.Duration(max(1, statements))*l.store.cfg.StatementTimeout+grace)
 }
 
 // clean leaves the session without a transaction, or drops it.

@@ -34,7 +34,8 @@ func (l *lane) settled(ctx context.Context, b *sinkd.Batch) (done bool, err erro
 		l.clean(ctx)
 		return false, err
 	}
-	same := covers(l.unknown, b.Ranges)
+	unknown := l.unknown
+	same := covers(unknown, b.Ranges)
 	l.unknown = nil
 	l.store.cfg.Metrics.commitUnknown.WithLabelValues(what.String()).Inc()
 	l.store.cfg.Logger.Info("COMMIT without an answer was resolved", slog.String("resolved", what.String()))
@@ -42,6 +43,7 @@ func (l *lane) settled(ctx context.Context, b *sinkd.Batch) (done bool, err erro
 		return false, nil
 	}
 	if what == landed {
+		recount(b, unknown)
 		return true, nil
 	}
 	e := &sinkd.Error{Class: sinkd.Fenced}
@@ -59,7 +61,7 @@ func (l *lane) resolve(ctx context.Context) (outcome, error) {
 	}
 	stop := l.store.endBlockers(ctx, pidOf(l.conn))
 	c := columnsOf(l.unknown)
-	results, err := l.exchange(ctx, request{lockSQL, []any{l.store.cfg.Pipeline, c.topic, c.partition}})
+	results, err := l.exchange(ctx, request{sql: lockSQL, args: []any{l.store.cfg.Pipeline, c.topic, c.partition}})
 	stop()
 	if err != nil {
 		return fenced, l.store.classifyOwn(err)
@@ -82,14 +84,26 @@ func (l *lane) resolve(ctx context.Context) (outcome, error) {
 	return fenced, nil
 }
 
-// positionsOf keeps what a batch does to positions, without its records: the
-// caller may use those again, or let go of them.
-func positionsOf(ranges []sinkd.Range) []sinkd.Range {
+// positionsOf keeps what a batch does to positions, and what it skipped,
+// without its records: the caller may use those again, or let go of them.
+func positionsOf(ranges []sinkd.Range, skipped []int) []sinkd.Range {
 	out := make([]sinkd.Range, len(ranges))
 	for i, r := range ranges {
-		out[i] = sinkd.Range{Claim: r.Claim, From: r.From, Until: r.Until}
+		out[i] = sinkd.Range{Claim: r.Claim, From: r.From, Until: r.Until, Count: sinkd.Count{Skipped: skipped[i]}}
 	}
 	return out
+}
+
+// recount takes what was skipped from the rows of the batch that has landed.
+func recount(b *sinkd.Batch, landed []sinkd.Range) {
+	for i := range b.Ranges {
+		for _, r := range landed {
+			if r.Claim.Token == b.Ranges[i].Claim.Token {
+				b.Ranges[i].Count.Rows -= r.Count.Skipped
+				b.Ranges[i].Count.Skipped += r.Count.Skipped
+			}
+		}
+	}
 }
 
 // covers tells whether all of the ranges were in the batch whose COMMIT had no
