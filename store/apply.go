@@ -57,6 +57,7 @@ func (l *lane) attempt(ctx context.Context, b *sinkd.Batch) error {
 			l.shapes = nil // what was read of tables is not true any more
 		}
 		if t.held == nil {
+			t.blame(ctx, err)
 			return err
 		}
 		l.postpone(t.held)

@@ -104,13 +104,14 @@ func TestWithoutValues(t *testing.T) {
 }
 
 func TestRefusalNamesTheType(t *testing.T) {
-	table := &sinkd.Table{Columns: []sinkd.Column{{Name: "k", TypeName: "bigint"}, {Name: "mood", TypeName: "feeling"}}}
+	table := &sinkd.Table{Schema: "s", Name: "t", Columns: []sinkd.Column{{Name: "k", TypeName: "bigint"}, {Name: "mood", TypeName: "feeling"}}}
 	for where, want := range map[string]string{
 		"COPY t, line 2, column mood": "column mood (feeling): division by zero",
 		"COPY t, line 2, column gone": "column gone: division by zero",
 		"COPY t, line 2":              "division by zero",
+		"PL/pgSQL function f()":       "table s.t: division by zero",
 	} {
-		if got := (&refusal{&pgconn.PgError{Code: "22012", Message: "division by zero", Where: where}, table}).Error(); got != want {
+		if got := (&refusal{pg: &pgconn.PgError{Code: "22012", Message: "division by zero", Where: where}, table: table}).Error(); got != want {
 			t.Errorf("%q: %q, want %q", where, got, want)
 		}
 	}

@@ -94,7 +94,7 @@ func (t *transaction) explain(err error, ld *load, stream []*sinkd.Rows) error {
 	if !ok {
 		return e
 	}
-	e.Err = &refusal{pg, ld.table}
+	e.Err = &refusal{pg: pg, table: ld.table}
 	line, _ := copyPlace(pg.Where)
 	for _, r := range stream {
 		if line > 0 && line <= len(r.Row) {
@@ -104,6 +104,9 @@ func (t *transaction) explain(err error, ld *load, stream []*sinkd.Rows) error {
 	}
 	if pg.Code == insufficientPrivilege {
 		e.Hint = grant(ld.table, rights(ld.route), t.store.user())
+		if ld.table.Staged {
+			e.Hint += " -- or, where a policy of row-level security refuses the row, change the policy"
+		}
 	}
 	return e
 }

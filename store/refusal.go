@@ -18,6 +18,8 @@ type refusal struct {
 	pg *pgconn.PgError
 	// table is the one that the rows were for, nil if there were none.
 	table *sinkd.Table
+	// column is the one that was found out, where Postgres names none.
+	column string
 }
 
 // Error gives the column and its type, where COPY names one, and the message.
@@ -26,8 +28,15 @@ func (r *refusal) Error() string {
 	if strings.HasPrefix(r.pg.Code, "22") {
 		text = withoutValues(text)
 	}
-	if _, column := copyPlace(r.pg.Where); column != "" {
+	line, column := copyPlace(r.pg.Where)
+	if column == "" {
+		column = r.column
+	}
+	switch {
+	case column != "":
 		text = "column " + column + r.typeOf(column) + ": " + text
+	case r.table != nil && line == 0 && r.pg.TableName == "" && !strings.HasPrefix(r.pg.Code, raised):
+		text = "table " + r.table.String() + ": " + text
 	}
 	return text
 }

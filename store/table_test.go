@@ -66,11 +66,11 @@ func TestTableRefused(t *testing.T) {
 		CREATE FOREIGN TABLE away (a int) SERVER srv;
 		CREATE TABLE mixed (a int) PARTITION BY LIST (a);
 		CREATE FOREIGN TABLE mixed1 PARTITION OF mixed FOR VALUES IN (1) SERVER srv;
-		CREATE VIEW seen AS SELECT * FROM good`)
+		CREATE MATERIALIZED VIEW seen AS SELECT * FROM good`)
 	s := f.open()
 	for name, want := range map[string]string{
 		"unlogged": "unlogged is unlogged", "tree": "leaf is unlogged", "away": "away is foreign", "mixed": "mixed1 is foreign",
-		"seen": "is a view", strings.Repeat("x", 64): "63 bytes",
+		"seen": "is a materialized view", strings.Repeat("x", 64): "63 bytes",
 	} {
 		_, err := s.Table(f.Context(), route(name), "t")
 		e := f.class(err, sinkd.Configuration)
