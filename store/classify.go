@@ -22,6 +22,7 @@ const (
 	invalidSchemaName     = "3F000"
 	outOfMemory           = "53200"
 	programLimitExceeded  = "54000"
+	deadlockDetected      = "40P01"
 	lockNotAvailable      = "55P03"
 	queryCanceled         = "57014"
 	// raised is the class of what functions raise by themselves.

@@ -55,6 +55,7 @@ type Store struct {
 	control session
 	watch   session
 	lanes   []*lane
+	turns   turns
 
 	mu     sync.Mutex
 	ending []*pgconn.PgConn // what pgx closes in the background
@@ -151,7 +152,8 @@ func (s *Store) in(sql string) string { return strings.ReplaceAll(sql, "{s}", s.
 // letters, ledger and positions, in one transaction. It answers nil where that
 // has landed, else a *sinkd.Error, and nothing has landed then; only where the
 // class is Transient and the connection was lost at COMMIT may it yet turn out
-// to have: the lane remembers, and the next Apply on it finds out first.
+// to have: the lane remembers, and the next Apply on it finds out first. Lanes
+// that deadlocked on a table take turns.
 func (s *Store) Apply(ctx context.Context, lane int, b *sinkd.Batch) error {
-	return s.lanes[lane].apply(ctx, b)
+	return s.applyInTurn(ctx, s.lanes[lane], b)
 }
