@@ -113,15 +113,15 @@ func (c *compiler) find(name string) *sinkd.Column {
 // column adds a column of the table to the plan.
 func (c *compiler) column(col *sinkd.Column, mapped map[string]string) error {
 	put := encoderOf(col, c.route)
-	if put == nil {
-		return c.refuse("leave the column out of the table, or make it text or jsonb",
-			"column %q has type %s, which is not supported yet", col.Name, col.TypeName)
+	text := put == nil
+	if text {
+		put = textFormOf(col, c.route)
 	}
 	from, ok := mapped[col.Name]
 	if !ok {
 		from = c.byName(col)
 	}
-	out := column{name: col.Name, label: labelOf(col), from: from, put: put, notNull: col.NotNull}
+	out := column{name: col.Name, label: labelOf(col), from: from, put: put, text: text, notNull: col.NotNull}
 	var err error
 	switch {
 	case ok && !strings.HasPrefix(from, "@"):

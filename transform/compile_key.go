@@ -175,10 +175,7 @@ func (c *compiler) mayLack(col *sinkd.Column) bool {
 
 // target makes the target of the plan's rows.
 func (c *compiler) target() *target {
-	t := &target{table: c.table, route: c.route}
-	for i := range c.plan.columns {
-		t.names = append(t.names, c.plan.columns[i].name)
-	}
+	t := &target{table: c.table, route: c.route, columns: c.plan.columns}
 	if !c.hasKey() {
 		return t
 	}
@@ -202,15 +199,13 @@ func (c *compiler) target() *target {
 
 // gone makes the group of the tombstones: keys, and what marks rows.
 func (c *compiler) gone(op sinkd.Op) *group {
-	names := make([]string, len(c.plan.columns))
-	lacks := newSet(len(names))
-	for i := range names {
-		names[i] = c.plan.columns[i].name
+	lacks := newSet(len(c.plan.columns))
+	for i := range c.plan.columns {
 		if i >= len(c.table.Key) && !(op == sinkd.Mark && i == c.plan.deleted.column) {
 			lacks.add(i)
 		}
 	}
-	return newGroup(op, names, lacks)
+	return newGroup(op, c.plan.columns, lacks)
 }
 
 // keptAsRow tells whether a tombstone is a row like any other: in a landing

@@ -15,7 +15,6 @@ func TestSupplyRefuses(t *testing.T) {
 		columns []string
 		want    string
 	}{
-		{"type", &sinkd.Route{}, []string{"a text", "place point"}, `table public.t: column "place" has type point, which is not supported yet; leave the column out of the table, or make it text or jsonb`},
 		{"no column", &sinkd.Route{}, []string{"a text*"}, "table public.t: no column of the table can be written"},
 		{"unknown", &sinkd.Route{Columns: []sinkd.Mapping{{Column: "custmer", Source: "x"}}}, []string{"customer text", "id int"}, `table public.t: SINKD_COLUMNS names column "custmer", which does not exist; did you mean customer?`},
 		{"unknown, nothing near", &sinkd.Route{Columns: []sinkd.Mapping{{Column: "xyz", Source: "x"}}}, []string{"customer text", "id int"}, "its columns are customer, id"},

@@ -15,7 +15,7 @@ import (
 // table gives a table of columns written as "name type", with "!" for NOT NULL
 // and "=" for a default behind the type, "*" for a generated column.
 func table(columns ...string) *sinkd.Table {
-	types := map[string]uint32{"int": oidInt4, "bigint": oidInt8, "text": oidText, "jsonb": oidJSONB, "bytea": oidBytea, "timestamptz": oidTimestamptz, "bool": oidBool, "numeric": oidNumeric, "uuid": oidUUID, "point": 600}
+	types := map[string]uint32{"int": oidInt4, "bigint": oidInt8, "text": oidText, "jsonb": oidJSONB, "bytea": oidBytea, "timestamptz": oidTimestamptz, "bool": oidBool, "numeric": oidNumeric, "uuid": oidUUID}
 	t := &sinkd.Table{OID: 1, Schema: "public", Name: "t"}
 	for _, c := range columns {
 		name, typ, _ := strings.Cut(c, " ")

@@ -26,6 +26,8 @@ type group struct {
 	lacks set
 	// columns are the names of those that they fill.
 	columns []string
+	// text tells which of them are given in their text form, nil if none is.
+	text []bool
 	// buf and row are the stream as far as it is; buf is nil where the batch in
 	// work has no row of the group.
 	buf []byte
@@ -39,12 +41,17 @@ type group struct {
 // superseded is the Range of a row that leaves the stream.
 const superseded = -1
 
-func newGroup(op sinkd.Op, names []string, lacks set) *group {
+// newGroup makes a group of the plan's columns but those that it lacks.
+func newGroup(op sinkd.Op, columns []column, lacks set) *group {
 	g := &group{op: op, lacks: slices.Clone(lacks)}
-	for n, name := range names {
+	for n := range columns {
 		if !g.lacks.has(n) {
-			g.columns = append(g.columns, name)
+			g.columns = append(g.columns, columns[n].name)
+			g.text = append(g.text, columns[n].text)
 		}
+	}
+	if !slices.Contains(g.text, true) {
+		g.text = nil
 	}
 	return g
 }
@@ -163,7 +170,7 @@ func (e *Encoder) close(b *sinkd.Batch, t *target, g *group) {
 		e.arrange(t, g)
 	}
 	rows := sinkd.Rows{
-		Table: t.table, Route: t.route, Op: g.op, Columns: g.columns,
+		Table: t.table, Route: t.route, Op: g.op, Columns: g.columns, Text: g.text,
 		Unfolded: t.keys > 0 && !t.folds(), Buf: g.buf, Row: g.row,
 	}
 	g.buf, g.row, g.dead = nil, nil, 0

@@ -9,7 +9,7 @@ type clock struct {
 	m    moment
 }
 
-// parseMoment reads [date][T or space][time][offset][BC or AD].
+// parseMoment reads date[T or space][time][offset][BC or AD].
 func parseMoment(text []byte) (moment, bool) {
 	c := clock{text: trim(text)}
 	if len(c.text) == 0 {
@@ -50,7 +50,7 @@ func plainMoment(b []byte) (m moment, ok bool) {
 		return m, false
 	}
 	m.days = daysOf(int(year), int(month), int(day))
-	m.micros = int64((hour*60+minute)*60+second) * microsOfSecond
+	m.micros, m.timed = int64((hour*60+minute)*60+second)*microsOfSecond, true
 	if len(b) == 20 {
 		return m, true
 	}
@@ -111,8 +111,7 @@ func (c *clock) date() (year, month, day int, ok bool) {
 	return n, month, day, size >= 1 && size <= 2
 }
 
-// time reads what follows the date, if it is a time: 10:11:12.5, 10:11,
-// 101112.5 or 1011.
+// time reads what follows the date, if it is a time.
 func (c *clock) time() bool {
 	spaces := c.spaces()
 	marked := c.next('T') || c.next('t')
@@ -123,17 +122,20 @@ func (c *clock) time() bool {
 		// A minus sign without a time before it belongs to the date.
 		return !marked && (spaces > 0 || c.peek() != '-')
 	}
-	if !marked && spaces == 0 {
-		return false
-	}
+	return (marked || spaces > 0) && c.hours()
+}
+
+// hours reads 10:11:12.5, 10:11, 101112.5 or 1011.
+func (c *clock) hours() bool {
 	hour, size := c.number()
 	var minute, second int
+	seconds := false
 	switch {
-	case size <= 2 && c.next(':'):
+	case size >= 1 && size <= 2 && c.next(':'):
 		if minute, size = c.number(); size < 1 || size > 2 {
 			return false
 		}
-		if c.next(':') {
+		if seconds = c.next(':'); seconds {
 			if second, size = c.number(); size < 1 || size > 2 {
 				return false
 			}
@@ -142,11 +144,17 @@ func (c *clock) time() bool {
 		hour, minute = hour/100, hour%100
 	case size == 6:
 		hour, minute, second = hour/10000, hour/100%100, hour%100
+		seconds = true
 	default:
+		return false
+	}
+	// What a fraction of minutes is, ISO 8601 and Postgres disagree.
+	if !seconds && c.peek() == '.' {
 		return false
 	}
 	fraction, ok := c.fraction()
 	c.m.micros = int64((hour*60+minute)*60+second)*microsOfSecond + fraction
+	c.m.timed = true
 	return ok && minute < 60 && second <= 60 && c.m.micros <= microsOfDay
 }
 

@@ -46,7 +46,7 @@ func (e *Encoder) lay(t *target, k *folded, tuple []byte, lacks set) {
 	start := len(g.buf)
 	g.buf = binary.BigEndian.AppendUint16(g.buf, uint16(len(g.columns)))
 	x, y := below[2:], tuple[2:]
-	for n := range t.names {
+	for n := range t.columns {
 		var field []byte
 		if !old.lacks.has(n) {
 			field, x = cutField(x)

@@ -54,6 +54,8 @@ type column struct {
 	// does because the column is the route's version.
 	notNull, version bool
 	put              appendFunc
+	// text tells that put gives the text form, for Postgres to parse.
+	text bool
 }
 
 // errNoMatch is a record that says nothing about the table.

@@ -12,9 +12,10 @@ type target struct {
 	// route is the first that led here; what its rows do to the table, all
 	// others that lead here say the same.
 	route *sinkd.Route
-	// names are the columns that can be written, in the order of tuples: the
-	// key's first, the version next.
-	names []string
+	// columns are those that can be written, in the order of tuples: the key's
+	// first, the version next. Of where their values come from they say nothing:
+	// each plan has its own.
+	columns []column
 	// groups are those of rows that enter the table, which batches had so far,
 	// open those of them that got rows in the batch in work.
 	groups []*group
@@ -78,7 +79,7 @@ func (t *target) group(lacks set) *group {
 			return g
 		}
 	}
-	g := newGroup(sinkd.Write, t.names, lacks)
+	g := newGroup(sinkd.Write, t.columns, lacks)
 	g.number = int32(len(t.groups))
 	t.groups = append(t.groups, g)
 	return g

@@ -13,6 +13,8 @@ type textEncoder struct {
 	limit int
 	// strip tells that NUL characters are taken out in place of being refused.
 	strip bool
+	// objects tells that objects are taken, too.
+	objects bool
 }
 
 func (e *textEncoder) append(dst []byte, v *Value) ([]byte, error) {
@@ -28,6 +30,11 @@ func (e *textEncoder) append(dst []byte, v *Value) ([]byte, error) {
 		}
 		dst = appendWithout(dst, v.Bytes, 0)
 	case Number, Array:
+		dst = append(dst, v.Bytes...)
+	case Object:
+		if !e.objects {
+			return dst, misfit(v, "does not fit; a json or jsonb column takes it")
+		}
 		dst = append(dst, v.Bytes...)
 	case Bool:
 		dst = strconv.AppendBool(dst, v.Num != 0)

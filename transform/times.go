@@ -58,6 +58,8 @@ type moment struct {
 	offset int
 	// infinite is -1 or 1 for the infinities.
 	infinite int
+	// timed tells that a time of the day was written.
+	timed bool
 }
 
 // appendTime appends the instant, as timestamp and timestamptz travel.

@@ -76,7 +76,7 @@ func TestNumbersAsPostgres(t *testing.T) {
 		got := s.copied("bigint", &sinkd.Route{}, values)
 		exact := s.inserted("numeric", values)
 		for i, want := range exact {
-			if want == "refused" {
+			if strings.HasPrefix(want, "refused") {
 				continue
 			}
 			whole, fraction, _ := strings.Cut(want, ".")
@@ -143,7 +143,7 @@ func TestTimesAsPostgres(t *testing.T) {
 				want[i] = strings.Replace(want[i], "+00", "", 1)
 			}
 			if strings.HasPrefix(got[i], "bad: ") {
-				if want[i] != "refused" {
+				if !strings.HasPrefix(want[i], "refused") {
 					unknown++
 					t.Logf("%s: %s is not read, Postgres has %s", typ, texts[i], want[i])
 				}
