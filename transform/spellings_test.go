@@ -41,7 +41,7 @@ func TestSpellings(t *testing.T) {
 				case bad && !refused && i < len(listed):
 					unread--
 					t.Logf("%q is not read, Postgres has %s", text, want[i])
-				case !bad && got[i] != want[i] && !strings.HasPrefix(got[i], also[i]):
+				case !bad && got[i] != want[i] && !strings.HasPrefix(strings.Replace(got[i], "24:00:00", "00:00:00", 1), also[i]):
 					t.Errorf("%q: COPY %s, INSERT %s", text, got[i], want[i])
 				}
 			}
@@ -73,7 +73,7 @@ func (s *server) alike(typ string, texts []string) []string {
 	if stamp := strings.NewReplacer("timetz", "timestamp", "time", "timestamp").Replace(typ); stamp != typ {
 		for i, text := range s.inserted(stamp, others) {
 			if fields := strings.Fields(text); len(fields) > 1 && fields[0] != "refused" && strings.HasPrefix(out[i], "refused") {
-				out[i] = fields[1]
+				out[i] = fields[1] // 24:00:00 is the next day's 00:00:00
 			}
 		}
 	}
