@@ -8,7 +8,7 @@ import (
 // newJSON gives a decoder whose cell n is the field of path n; a path that
 // begins with = is wanted as JSON text.
 func newJSON(paths ...string) (*jsonDecoder, []Value) {
-	d := &jsonDecoder{root: newNode("")}
+	d := &jsonDecoder{root: newNode(""), what: "value"}
 	for i, path := range paths {
 		path, text := strings.CutPrefix(path, "=")
 		n := d.root

@@ -71,7 +71,6 @@ func mappedTypes() []mappedType {
 "1/31/2024"
 "infinity"
 "epoch"
-"now"
 "0044-03-15 BC"
 -0.0001
 1700000000123.4567
@@ -92,7 +91,10 @@ func mappedTypes() []mappedType {
 		{"jsonb", `{"b":1.50,"a":[1],"b":2} {"\u0000":1} {"a":1e999999}`},
 		{"bytea", `"aGk=" "aGk" "_-8=" "\\x00ff" "\\x0" "no!" "X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ=="`},
 		{"uuid", `"f47ac10b-58cc-4372-a567-0e02b2c3d479" "F47AC10B58CC4372A5670E02B2C3D479" "{f47ac10b-58cc-4372-a567-0e02b2c3d479}" "f47ac10b-58cc"`},
-		{"date", times}, {"timestamp without time zone", times}, {"timestamp with time zone", times}, {"timestamp(3) with time zone", times},
+		{"date", times},
+		{"timestamp without time zone", times},
+		{"timestamp with time zone", times},
+		{"timestamp(3) with time zone", times},
 		{"time without time zone", `"10:11:12.1234567" "24:00:00" "24:00:01" "T101112" "10:11" "25:00:00" "10:11:12+02:00" "allballs" 36000000 86400000 86400001`},
 		{"time(0) without time zone", `"10:11:12.5"`},
 		{"time with time zone", `"10:11:12.5+02:00" "10:11:12-15:59:59" "10:11:12+16:00" "10:11:12Z" "10:11:12" 36000000`},
@@ -102,7 +104,6 @@ func mappedTypes() []mappedType {
 "1 04:05:06"
 "1h30m"
 "1 fortnight"
-"infinity"
 "P178956971Y"`},
 		{"interval day to minute", `"PT90S" "04:05" "P1Y1DT1H1M1S"`},
 		{"inet", `"10.1.2.3" "10.1.2.3/8" "::1" "2001:db8::/32" "10.1" "10.1.2.3/33" "fe80::1%eth0"`},
@@ -113,21 +114,43 @@ func mappedTypes() []mappedType {
 		{"positive", `7 "7" -7`},
 		{"integers", `[3,4] [0] [-1]`},
 		{"moods", `["new"] ["bad"]`},
-		{"boolean[]", `[true,"f"] [2]`}, {"smallint[]", `[32768] ["3"] [1.0]`},
-		{"integer[]", `[[[[[[1]]]]]] [[[[[[[1]]]]]]] [[],[]] [[],[1]] [[1],null] ["7",null] [7000000000] [{"a":1}]`},
-		{"bigint[]", `[9007199254740993]`}, {"real[]", `[0.1,"NaN"]`}, {"double precision[]", `[0.1,"-inf"]`},
-		{"numeric[]", `[0.10,"12345678901234567890.5"]`}, {"numeric(6,2)[]", `[1.005,9999.995] [0.125]`},
+		{"boolean[]", `[true,"f"] [2]`},
+		{"smallint[]", `[32768] ["3"] [1.0]`},
+		{"integer[]", `[[[[[[1]]]]]] [[[[[[[1]]]]]]] [[],[1]] [[1],null] ["7",null] [7000000000] [{"a":1}]`},
+		{"bigint[]", `[9007199254740993]`},
+		{"real[]", `[0.1,"NaN"]`},
+		{"double precision[]", `[0.1,"-inf"]`},
+		{"numeric[]", `[0.10,"12345678901234567890.5"]`},
+		{"numeric(6,2)[]", `[1.005,9999.995] [0.125]`},
 		{"text[]", `["","NULL","a,b","{}"] [[1,"x"]] ["\u0000"] ["\u00e9"] [{"a":1}]`},
 		{"character varying(3)[]", `["abc","abc "] ["abcd"]`},
-		{"json[]", `[{"a":[1]},[1],"x"]`}, {"jsonb[]", `[{"a":[1]},[1],"x",null] ["\u0000"] [1e999999]`},
-		{"bytea[]", `["aGk=","\\x00"] ["!"]`}, {"uuid[]", `["f47ac10b-58cc-4372-a567-0e02b2c3d479"]`},
-		{"date[]", `["2024-01-31",0]`}, {"timestamp with time zone[]", `["2024-01-31T10:11:12+02:00",1700000000123] ["today"]`},
-		{"time without time zone[]", `["10:11"]`}, {"interval[]", `["PT1H","1 day"] [5]`}, {"inet[]", `["::1","10.0.0.1"]`}, {"mood[]", `["new",null,"done"] ["bad"]`},
-		{"point", `"(1,2)" "1,2" "(1)"`}, {"box", `"(1,2),(3,4)"`}, {"box[]", `["(1,2),(3,4)","(0,0),(1,1)"]`},
-		{"int4range", `"[1,5)" "empty" "[5,1]"`}, {"int4multirange", `"{[1,2),[5,7)}"`}, {"int4range[]", `["[1,5)",null]`},
-		{"money", `"$12.34" 12.34`}, {"bit(3)", `"101" "10" 101`}, {"xml", `"<a/>" "<a>"`}, {"tsvector", `"a b:2"`}, {"oid", `7 "7" -1`}, {"name", `"n"`},
-		{"pair", `"(1,x)" "(1)" "(x,1)"`}, {"pair[]", `["(1,x)",null]`}, {"positive[]", `[7,null] [-7]`},
-		{"pg_lsn", `"16/B374D848"`}, {"jsonpath", `"$.a"`},
+		{"json[]", `[{"a":[1]},[1],"x"]`},
+		{"jsonb[]", `[{"a":[1]},[1],"x",null] ["\u0000"] [1e999999]`},
+		{"bytea[]", `["aGk=","\\x00"] ["!"]`},
+		{"uuid[]", `["f47ac10b-58cc-4372-a567-0e02b2c3d479"]`},
+		{"date[]", `["2024-01-31",0]`},
+		{"timestamp with time zone[]", `["2024-01-31T10:11:12+02:00",1700000000123]`},
+		{"time without time zone[]", `["10:11"]`},
+		{"interval[]", `["PT1H","1 day"] [5]`},
+		{"inet[]", `["::1","10.0.0.1"]`},
+		{"mood[]", `["new",null,"done"] ["bad"]`},
+		{"point", `"(1,2)" "1,2" "(1)"`},
+		{"box", `"(1,2),(3,4)"`},
+		{"box[]", `["(1,2),(3,4)","(0,0),(1,1)"]`},
+		{"int4range", `"[1,5)" "empty" "[5,1]"`},
+		{"int4multirange", `"{[1,2),[5,7)}"`},
+		{"int4range[]", `["[1,5)",null]`},
+		{"money", `"$12.34" 12.34`},
+		{"bit(3)", `"101" "10" 101`},
+		{"xml", `"<a/>" "<a>"`},
+		{"tsvector", `"a b:2"`},
+		{"oid", `7 "7" -1`},
+		{"name", `"n"`},
+		{"pair", `"(1,x)" "(1)" "(x,1)"`},
+		{"pair[]", `["(1,x)",null]`},
+		{"positive[]", `[7,null] [-7]`},
+		{"pg_lsn", `"16/B374D848"`},
+		{"jsonpath", `"$.a"`},
 	}
 }
 
@@ -174,7 +197,7 @@ func TestMapping(t *testing.T) {
 			line := value + "\t" + outcomes[i]
 			if !same(value, outcomes[i], inserted[i]) {
 				line += "\tINSERT: " + inserted[i]
-				if why := differs(m.name, value, outcomes[i], inserted[i]); why == "" {
+				if why := differs(m.name, value, outcomes[i]); why == "" {
 					t.Errorf("%s: %s: %s, and INSERT makes %s", m.name, value, outcomes[i], inserted[i])
 				}
 			}
@@ -208,7 +231,7 @@ func (s *server) outcomes(m *mappedType, values []string) []string {
 
 // same tells whether INSERT of the value's text comes to the same.
 func same(value, got, inserted string) bool {
-	refused := strings.HasPrefix(inserted, "refused")
+	refused := strings.HasPrefix(inserted, "refused") || strings.Contains(value, `\u0000`)
 	if strings.HasPrefix(got, "bad: ") {
 		return refused
 	}
@@ -220,6 +243,10 @@ func same(value, got, inserted string) bool {
 // else as it is.
 func texts(typ string, values []string) []string {
 	array := strings.HasSuffix(typ, "[]") || typ == "integers" || typ == "moods"
+	delimiter := ","
+	if typ == "box[]" {
+		delimiter = ";"
+	}
 	out := make([]string, len(values))
 	for i, value := range values {
 		var v any
@@ -232,18 +259,16 @@ func texts(typ string, values []string) []string {
 			out[i] = v
 		case []any:
 			if array {
-				out[i] = literal(json.RawMessage(value))
+				out[i] = literal(json.RawMessage(value), delimiter)
 			}
 		}
-		if strings.ContainsRune(out[i], 0) {
-			out[i] = `\x00` // no text of Postgres holds a NUL
-		}
+		out[i] = strings.ReplaceAll(out[i], "\x00", "?") // no text of Postgres holds a NUL
 	}
 	return out
 }
 
 // literal writes a JSON array as Postgres writes arrays.
-func literal(value json.RawMessage) string {
+func literal(value json.RawMessage, delimiter string) string {
 	var elements []json.RawMessage
 	if err := json.Unmarshal(value, &elements); err != nil {
 		panic(err)
@@ -253,7 +278,7 @@ func literal(value json.RawMessage) string {
 		var text string
 		switch element[0] {
 		case '[':
-			out[i] = literal(element)
+			out[i] = literal(element, delimiter)
 			continue
 		case 'n':
 			out[i] = "NULL"
@@ -267,7 +292,7 @@ func literal(value json.RawMessage) string {
 		}
 		out[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
 	}
-	return "{" + strings.Join(out, ",") + "}"
+	return "{" + strings.Join(out, delimiter) + "}"
 }
 
 // golden compares with a file, or writes it.
@@ -290,5 +315,3 @@ func golden(t *testing.T, path, got string) {
 		}
 	}
 }
-
-func differs(typ, value, got, inserted string) string { return "TODO" }
