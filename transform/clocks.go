@@ -67,7 +67,7 @@ func parseClock(text []byte) (micros int64, offset int, ok bool) {
 		return c.m.micros, c.m.offset, true
 	}
 	m, ok := parseMoment(text)
-	return m.micros, m.offset, ok && m.timed
+	return m.micros, m.offset, ok && m.timed && m.days >= firstDay && m.days <= lastTime/microsOfDay
 }
 
 // alone reads a time without a date.
