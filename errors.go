@@ -82,7 +82,18 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Need is something that an encoder lacks to go on: the table of a topic.
+// Need is something that an encoder lacks to go on: the table of a topic, or
+// columns of it.
 type Need struct {
 	Topic string
+	// Columns are to be added to the topic's table before it is supplied anew;
+	// none where only the table is unknown. An encoder does not ask for a column
+	// again that it asked for and did not get.
+	Columns []NewColumn
+}
+
+// NewColumn is a column to be added to a table.
+type NewColumn struct {
+	// Name is as the records have it, unquoted; Type is a Postgres type.
+	Name, Type string
 }

@@ -64,8 +64,9 @@ func (c *compiler) finish() {
 			c.field(&n.cell)
 		}
 	}
+	c.estrange()
 	if c.root.branches() || c.root.text >= 0 {
-		p.decoder = &jsonDecoder{root: c.root, what: "value"}
+		p.decoder = &jsonDecoder{root: c.root, what: "value", strangers: p.strangers}
 	}
 	p.lacks = newSet(len(p.columns))
 	p.whole = c.root.text

@@ -31,11 +31,15 @@ type Encoder struct {
 	memory []byte
 	lacks  set
 	again  bool
+	// lacking are the columns that the batch in work needs beyond those of its
+	// tables, asked those that were asked for, by topic, and are not there.
+	lacking []sinkd.Need
+	asked   map[string][]string
 }
 
 // NewEncoder makes an encoder that knows no table yet.
 func NewEncoder(o Options) *Encoder {
-	return &Encoder{options: o, plans: make(map[string]*plan)}
+	return &Encoder{options: o, plans: make(map[string]*plan), asked: make(map[string][]string)}
 }
 
 // Supply gives the encoder the table of a topic, also anew after the table
@@ -48,19 +52,24 @@ func (e *Encoder) Supply(topic string, t *sinkd.Table) error {
 	}
 	c.plan.target = e.target(t, c)
 	e.plans[topic] = c.plan
+	e.answered(topic, t)
 	e.prune()
 	return nil
 }
 
 // Encode fills b.Rows, b.Dead and each range's Count from the records, and
-// replaces what was there. Where the table of a topic is unknown it fills
-// nothing and returns what it needs; see Supply.
+// replaces what was there. Where the table of a topic is unknown, or lacks
+// columns that the route wants added, it fills nothing and returns what it
+// needs; see Supply.
 func (e *Encoder) Encode(b *sinkd.Batch) []sinkd.Need {
 	if needs := e.needs(b); needs != nil {
 		return needs
 	}
 	for e.encode(b); e.again; e.encode(b) {
 		e.abandon()
+	}
+	if len(e.lacking) > 0 {
+		return e.ask(b)
 	}
 	for _, t := range e.open {
 		e.closeTarget(b, t)
@@ -148,6 +157,14 @@ func (e *Encoder) record(p *plan, rec *sinkd.Record) (skipped bool, dead *sinkd.
 	}
 	if err := p.read(rec); err != nil {
 		return false, undecodable(rec, err)
+	}
+	if p.growing() {
+		if reason := e.admit(p, rec.Topic); reason != "" {
+			return false, &sinkd.DeadLetter{Record: rec, Stage: stageDecode, Reason: reason}
+		}
+	}
+	if len(e.lacking) > 0 {
+		return true, nil // The batch is encoded anew once its columns are there.
 	}
 	t := p.target
 	if t.keys > 0 {

@@ -17,6 +17,7 @@ const (
 	trailing
 	givenTwice
 	notObject
+	refused
 )
 
 // String says what is wrong, as reasons do.
@@ -34,5 +35,6 @@ func (f fault) String() string {
 		trailing:      "trailing garbage",
 		givenTwice:    "the field is given twice",
 		notObject:     "not an object, so the path into it leads nowhere",
+		refused:       "no column takes it",
 	}[f]
 }

@@ -19,6 +19,8 @@ type jsonDecoder struct {
 	dst    []Value
 	// memory holds the strings of this record that had escapes.
 	memory []byte
+	// strangers are the fields that nothing maps; nil where they are ignored.
+	strangers *strangers
 	// culprit is the innermost mapped field in which a fault was met.
 	culprit *node
 }
@@ -45,6 +47,8 @@ func (d *jsonDecoder) Decode(dst []Value, src []byte) error {
 func (d *jsonDecoder) refuse(f fault) error {
 	n := d.culprit
 	switch {
+	case f == refused:
+		return fmt.Errorf("field %s: no column takes it, and SINKD_UNKNOWN_FIELDS=dead-letter", d.strangers.refused)
 	case len(d.src) == 0:
 		return errors.New(d.what + " is not JSON: it is empty")
 	case n != nil && n.path != "":
@@ -178,6 +182,7 @@ func (d *jsonDecoder) object(n *node, i, depth int) (int, mark, fault) {
 		if src[i] != '"' {
 			return i, 0, unexpected
 		}
+		name := i + 1
 		if next := n.entries[last].next; n.entries[next].at(src, i+1) {
 			last, child = next, n.entries[next].child
 			i = space(src, i+1+len(n.entries[next].quoted))
@@ -187,7 +192,10 @@ func (d *jsonDecoder) object(n *node, i, depth int) (int, mark, fault) {
 			seen |= m
 		}
 		if child == nil {
-			i, m, f = skip(src, i, depth)
+			start := i
+			if i, m, f = skip(src, i, depth); !n.known && f == fine {
+				f = d.stranger(n, name, src[start:i])
+			}
 		} else {
 			i, m, f = d.value(child, i, depth)
 		}

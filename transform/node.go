@@ -22,6 +22,9 @@ type node struct {
 	cell, text int
 	// bytea tells that a bytea column takes the field.
 	bytea bool
+	// known tells that all fields of the object are taken by a column, or need
+	// not be.
+	known bool
 	// entries are the names that the object is known to have, those that
 	// nothing maps included. Each knows which one came next the last time, so
 	// that a name is usually found by one comparison.
@@ -76,7 +79,7 @@ const first = 0
 
 // newNode gives a node that no cell takes.
 func newNode(path string) *node {
-	return &node{path: path, cell: -1, text: -1}
+	return &node{path: path, cell: -1, text: -1, known: true}
 }
 
 // step gives the child of that name, which it makes where there is none.

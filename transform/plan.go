@@ -23,6 +23,9 @@ type plan struct {
 	deleted deletedColumn
 	// decoder reads the value; nil where no column needs that.
 	decoder Decoder
+	// strangers are the fields of the record in work that no column takes; nil
+	// where they are ignored.
+	strangers *strangers
 	// cells hold the record in work.
 	cells []Value
 	// fields are the cells that fields of the value fill. Where demanding, one
@@ -84,10 +87,13 @@ func (p *plan) read(rec *sinkd.Record) error {
 	if p.decoder == nil {
 		return nil
 	}
+	if p.strangers != nil {
+		p.strangers.fields = p.strangers.fields[:0]
+	}
 	if err := p.decoder.Decode(p.cells, rec.Value); err != nil {
 		return err
 	}
-	if p.demanding && !p.matched() {
+	if p.demanding && !p.matched() && !p.growing() {
 		return errNoMatch
 	}
 	return nil
@@ -102,6 +108,9 @@ func (p *plan) matched() bool {
 	}
 	return false
 }
+
+// growing tells whether the record has fields that columns are to be added for.
+func (p *plan) growing() bool { return p.strangers != nil && len(p.strangers.fields) > 0 }
 
 // tuple appends the record that was read as a row of the group.
 func (p *plan) tuple(dst []byte, g *group) ([]byte, error) {
