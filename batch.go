@@ -88,8 +88,10 @@ type Rows struct {
 	// = of none.
 	Text []bool
 	// Unfolded tells, of a mode with a key, that a key may be there more than
-	// once, in all Rows of the table together, because bytes do not decide
-	// whether two keys are equal; the log's order is that of Row's records.
+	// once, in all Rows of the table together: bytes do not decide whether two
+	// keys are equal, or a later record of a key lacks columns of one with an
+	// older version, which the table's own version may let in or not. The log's
+	// order is that of Row's records.
 	Unfolded bool
 	Buf      []byte
 	// Row tells where each row begins, and which record it came from. Row n of

@@ -175,7 +175,7 @@ func (c *compiler) mayLack(col *sinkd.Column) bool {
 
 // target makes the target of the plan's rows.
 func (c *compiler) target() *target {
-	t := &target{table: c.table, route: c.route, columns: c.plan.columns}
+	t := &target{byLacks: make(map[string]int32), table: c.table, route: c.route, columns: c.plan.columns}
 	if !c.hasKey() {
 		return t
 	}

@@ -2,6 +2,7 @@ package transform
 
 import (
 	"slices"
+	"unsafe"
 
 	"github.com/sinkd/sinkd"
 )
@@ -13,6 +14,9 @@ const (
 	copyTrailer = "\xff\xff"
 	// maxGroups bounds the groups that are kept for later batches.
 	maxGroups = 64
+	// firstBuffer is what a stream begins with where no spare serves: there may
+	// be one for nearly every record.
+	firstBuffer = 512
 )
 
 // group is the rows of a batch that fill the same columns of a table: COPY
@@ -79,6 +83,11 @@ func (s set) has(n int) bool   { return s[n>>6]>>(n&63)&1 != 0 }
 func (s set) add(n int)        { s[n>>6] |= 1 << (n & 63) }
 func (s set) equal(t set) bool { return slices.Equal(s, t) }
 
+// key views the set as a string, for maps.
+func (s set) key() string {
+	return unsafe.String((*byte)(unsafe.Pointer(unsafe.SliceData(s))), 8*len(s))
+}
+
 // within tells whether t has all that s has.
 func (s set) within(t set) bool {
 	for i := range s {
@@ -113,7 +122,9 @@ func (e *Encoder) openGroup(t *target, g *group) {
 	if g.buf != nil {
 		return
 	}
-	g.buf, g.row = e.spares.get(g.size)
+	if g.buf, g.row = e.spares.get(g.size); g.buf == nil {
+		g.buf = make([]byte, 0, max(g.size, firstBuffer))
+	}
 	g.buf = append(g.buf, copyHeader...)
 	if g.op == sinkd.Write {
 		t.open = append(t.open, g)
@@ -215,8 +226,6 @@ func (e *Encoder) forget() {
 		}
 	}
 	for _, t := range e.targets {
-		if len(t.groups) > maxGroups {
-			t.groups = nil
-		}
+		t.forget()
 	}
 }

@@ -25,7 +25,7 @@ type spares struct {
 }
 
 // get gives empty buffers: the smallest that hold size bytes, else the largest;
-// none that so few bytes would keep put from taking back.
+// none that so few bytes would keep put from taking back. Nil where there are none.
 func (s *spares) get(size int) ([]byte, []sinkd.RowRef) {
 	best := -1
 	for i, buf := range s.bufs {
@@ -34,7 +34,7 @@ func (s *spares) get(size int) ([]byte, []sinkd.RowRef) {
 		}
 	}
 	if best < 0 || wasteful(cap(s.bufs[best]), size) && size > 0 {
-		return make([]byte, 0, max(size, 4096)), nil
+		return nil, nil
 	}
 	buf, row := s.bufs[best], s.rows[best]
 	s.held -= cap(buf)

@@ -20,6 +20,8 @@ type target struct {
 	// open those of them that got rows in the batch in work.
 	groups []*group
 	open   []*group
+	// byLacks finds a group's number by the columns that it lacks.
+	byLacks map[string]int32
 	// gone are the keys of tombstones, nil where the mode has no use for them.
 	gone *group
 	// keys is the number of the key's columns, 0 where the mode has no key.
@@ -74,13 +76,20 @@ func (e *Encoder) prune() {
 
 // group finds or makes the group of rows that lack the columns.
 func (t *target) group(lacks set) *group {
-	for _, g := range t.groups {
-		if g.lacks.equal(lacks) {
-			return g
-		}
+	if n, ok := t.byLacks[lacks.key()]; ok {
+		return t.groups[n]
 	}
 	g := newGroup(sinkd.Write, t.columns, lacks)
 	g.number = int32(len(t.groups))
 	t.groups = append(t.groups, g)
+	t.byLacks[string(bytesOf(lacks.key()))] = g.number
 	return g
+}
+
+// forget drops the groups, where data made too many of them to keep.
+func (t *target) forget() {
+	if len(t.groups) > maxGroups {
+		t.groups = nil
+		clear(t.byLacks)
+	}
 }
