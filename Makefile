@@ -29,7 +29,7 @@ generate: ## write what is made from the code: the README's table of variables
 	go test ./cmd/sinkd/config -run TestREADME -update
 
 demo: ## move real data while sinkd is killed, and count; KEEP=1 leaves it running
-	CGO_ENABLED=0 go run ./integration/demo
+	CGO_ENABLED=0 go run -gcflags=all=-l ./integration/demo
 
 bench: need ## measure sinkd against psql's copy
 	go run ./integration/bench

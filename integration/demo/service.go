@@ -33,7 +33,7 @@ func buildService(ctx context.Context, l *lab.Lab) (*service, error) {
 	}
 	path := filepath.Join(l.Dir(), "sinkd")
 	build, err := l.StartProcess(lab.ProcessOptions{
-		Path: "go", Args: []string{"build", "-pgo=off", "-o", path, "github.com/sinkd/sinkd/cmd/sinkd"},
+		Path: "go", Args: []string{"build", "-pgo=off", "-gcflags=all=-l", "-o", path, "github.com/sinkd/sinkd/cmd/sinkd"},
 		Env: []string{"GOTMPDIR=" + l.Dir()}, Dir: dir,
 	})
 	if err != nil {
