@@ -3,7 +3,7 @@ GOLANGCI_LINT := v2.15.0
 GOVULNCHECK   := v1.8.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint fmt generate demo bench chaos matrix ci need
+.PHONY: help build test lint fmt generate demo bench chaos fuzz matrix ci need
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -25,8 +25,9 @@ lint: bin/golangci-lint-$(GOLANGCI_LINT) bin/govulncheck-$(GOVULNCHECK) ## check
 fmt: bin/golangci-lint-$(GOLANGCI_LINT) ## format the code
 	bin/golangci-lint-$(GOLANGCI_LINT) fmt
 
-generate: ## write what is made from the code: the README's table of variables
+generate: need ## write what is made from the code: the README's table of variables, docs/mapping.md
 	go test ./cmd/sinkd/config -run TestREADME -update
+	go test ./transform -run TestMapping -update
 
 demo: ## move real data while sinkd is killed, and count; KEEP=1 leaves it running
 	CGO_ENABLED=0 go run -gcflags=all=-l ./integration/demo
@@ -37,10 +38,20 @@ bench: need ## measure sinkd against psql's copy
 chaos: need ## run the long kill campaign; SEED=n replays one
 	go test -race -timeout 3h -count 1 -v -run TestKillCampaign ./integration -cycles 300 $(if $(SEED),-seed $(SEED))
 
+# FUZZTIME is the time of all fuzz targets together, in seconds or as 10m; half
+# of it goes to the one that has a database.
+FUZZTIME ?= 10m
+fuzz: need ## look for values that are misread, or that Postgres refuses; FUZZTIME=10m
+	@seconds=$$(( $$(echo $(FUZZTIME) | sed 's/m$$/*60/; s/s$$//') )); \
+	for target in Postgres:2 Encode:4 Scanner:4; do \
+		go test ./transform -run '^$$' -fuzz "^Fuzz$${target%:*}\$$" -fuzztime $$(( seconds / $${target#*:} ))s || exit 1; \
+	done
+
 matrix: need ## run the database tests on PostgreSQL 14 to 18
 	for version in 14 15 16 17 18; do SINKD_LAB_POSTGRES=$$version go test -race -timeout 30m -count 1 ./migrations ./store ./integration || exit 1; done
 
-ci: need build lint test demo ## do what .ci/run does
+ci: FUZZTIME = 60s
+ci: need build lint test fuzz demo ## do what .ci/run does
 
 need:
 	@.ci/need

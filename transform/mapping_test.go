@@ -208,6 +208,7 @@ func TestMapping(t *testing.T) {
 		t.Errorf("%d pairs", pairs)
 	}
 	golden(t, "testdata/mapping.txt", out.String())
+	document(t, readOutcomes(out.String()))
 }
 
 // outcomes gives what becomes of the values: the text of what lands, "bad: "

@@ -58,11 +58,11 @@ SELECT a.attname, b.type, t.typtype, coalesce(e.oid, 0), coalesce(e.typtype, '')
 
 // server is a database of one test.
 type server struct {
-	t    *testing.T
+	t    testing.TB
 	conn *pgx.Conn
 }
 
-func newServer(t *testing.T) *server {
+func newServer(t testing.TB) *server {
 	t.Helper()
 	config, err := pgx.ParseConfig(lab.Database(t))
 	if err != nil {
@@ -112,6 +112,12 @@ func (s *server) table(typ string) *sinkd.Table {
 	} else if err != nil {
 		s.t.Fatal(err)
 	}
+	return s.described()
+}
+
+// described describes the table got.
+func (s *server) described() *sinkd.Table {
+	s.t.Helper()
 	t := &sinkd.Table{OID: 1, Schema: "public", Name: "got"}
 	rows, err := s.conn.Query(s.t.Context(), columnsSQL)
 	if err != nil {
