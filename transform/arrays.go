@@ -27,7 +27,8 @@ type arrayEncoder struct {
 	sizes      [maxDimensions]int
 	elements   int
 	nulls      bool
-	// memory holds the text of an element that had escapes.
+	// value is the element in work, and memory its text, where it had escapes.
+	value  Value
 	memory []byte
 }
 
@@ -151,14 +152,14 @@ func (e *arrayEncoder) member(dst []byte, i, level int) ([]byte, int, error) {
 }
 
 func (e *arrayEncoder) element(dst []byte, i int) ([]byte, int, error) {
-	v, next := e.value(i)
+	next := e.read(i)
 	e.elements++
-	if v.Kind == Null {
+	if e.value.Kind == Null {
 		e.nulls = true
 		return append(dst, 0xff, 0xff, 0xff, 0xff), next, nil
 	}
 	start := len(dst)
-	dst, err := e.put(append(dst, 0, 0, 0, 0), &v)
+	dst, err := e.put(append(dst, 0, 0, 0, 0), &e.value)
 	if err != nil {
 		return dst, next, errElement(err)
 	}
@@ -169,9 +170,10 @@ func (e *arrayEncoder) element(dst []byte, i int) ([]byte, int, error) {
 // errElement is why an array does not fit for one of its elements.
 func errElement(err error) error { return fmt.Errorf("an array with %w", err) }
 
-// value reads the element that begins at i.
-func (e *arrayEncoder) value(i int) (v Value, next int) {
-	v, next = valueAt(e.src, i)
+// read reads the element that begins at i, and gives the index behind it.
+func (e *arrayEncoder) read(i int) (next int) {
+	v := &e.value
+	*v, next = valueAt(e.src, i)
 	switch {
 	case v.Kind == Null:
 	case e.values:
@@ -180,7 +182,7 @@ func (e *arrayEncoder) value(i int) (v Value, next int) {
 		e.memory = unescape(emptied(e.memory), v.Bytes)
 		v.Bytes = e.memory
 	}
-	return v, next
+	return next
 }
 
 // valueAt reads the value that begins at i of a valid JSON text. A string's

@@ -177,6 +177,36 @@ func BenchmarkColumn(b *testing.B) {
 	}
 }
 
+// kinds is a table with a column for each of the types beside the common ones.
+func kinds() *sinkd.Table {
+	t := &sinkd.Table{OID: 2, Schema: "public", Name: "kinds"}
+	for name, oid := range map[string]uint32{
+		"at": oidTime, "atz": oidTimetz, "long": oidInterval, "words": oidInterval, "ip": oidInet, "net": oidCidr, "mac": oidMacaddr, "mac8": oidMacaddr8, "spot": oidPoint,
+	} {
+		t.Columns = append(t.Columns, sinkd.Column{Name: name, Type: oid, Typmod: -1})
+	}
+	t.Columns = append(t.Columns,
+		sinkd.Column{Name: "mood", Type: anEnum, Kind: kindEnum, Typmod: -1},
+		sinkd.Column{Name: "tags", Type: anArray, Elem: oidText, Typmod: -1},
+		sinkd.Column{Name: "sums", Type: anArray, Elem: oidNumeric, Typmod: -1},
+		sinkd.Column{Name: "docs", Type: anArray, Elem: oidJSONB, Typmod: -1},
+		sinkd.Column{Name: "spots", Type: anArray, Elem: oidPoint, Typmod: -1},
+	)
+	return t
+}
+
+// ofKinds gives records for it.
+func ofKinds(n int) []*sinkd.Record {
+	records := make([]*sinkd.Record, n)
+	for i := range records {
+		records[i] = &sinkd.Record{Topic: "orders", Offset: int64(i), Value: fmt.Appendf(nil,
+			`{"at":"10:11:%02d.5","atz":"10:11:12+02:00","long":"P1Y2M3DT4H5M6.7S","words":"1 year 2 days 04:05:06.7","ip":"2001:db8::%d/64","net":"10.0.0.0/8",`+
+				`"mac":"08:00:2b:01:02:03","mac8":"0800.2b01.0203","spot":"(1,%d)","mood":"new","tags":["a","b\n",null],"sums":[[%d.5],["1e3"]],"docs":[{"a":[1]}],"spots":["(1,2)",null]}`,
+			i%60, i, i, i)}
+	}
+	return records
+}
+
 // TestNoAllocations holds for every column type that the measurements use, and
 // for records whose fields come and go.
 func TestNoAllocations(t *testing.T) {
@@ -205,6 +235,7 @@ func TestNoAllocations(t *testing.T) {
 		{"landing", landing, narrow(300)},
 		{"headers", landing, headers},
 		{"changing", orders(), changing},
+		{"kinds", kinds(), ofKinds(300)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e, b := newOrders(t, c.table), batchOf(c.records)
