@@ -127,6 +127,11 @@ func (s *Store) Close(ctx context.Context) {
 	}
 }
 
+// Ping tells whether the database answers, and takes writes.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.watch.do(ctx, func(ctx context.Context, conn *pgx.Conn) error { return conn.Ping(ctx) })
+}
+
 // discard closes a connection, and remembers it until that is done.
 func (s *Store) discard(conn *pgconn.PgConn) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)

@@ -65,6 +65,8 @@ func (l *lane) land(ctx context.Context, b *sinkd.Batch, encoded bool) {
 			return
 		case e.Kind == sinkd.DeadLetterLimit:
 			l.flow.pausePipeline(ctx, e)
+		case e.Kind == sinkd.BadRecord && l.split(ctx, b, e.Record):
+			return
 		case e.Topic == "" && topics(b) > 1 && l.split(ctx, b, nil):
 			return
 		default:

@@ -31,6 +31,8 @@ type part struct {
 	phase  phase
 	// queue is that of the claim that holds; nil unless running.
 	queue *queue
+	// token is that of the claim that held last.
+	token uuid.UUID
 	// topicID is what the claim was checked against.
 	topicID uuid.UUID
 	// next and known are position and last stable offset as they were read last
@@ -86,6 +88,16 @@ func (a *assignment) has(p sinkd.Partition) bool {
 	return a.parts[p] != nil
 }
 
+// latest tells whether the claim is the last one of a partition that is this
+// process's. What it has landed is the partition's position, also where it was
+// halted since.
+func (a *assignment) latest(t tenancy) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	pt := a.parts[t.Partition]
+	return pt != nil && pt.token == t.token
+}
+
 // place notes a position that was read of a partition without a claim.
 func (a *assignment) place(p sinkd.Partition, next int64) {
 	a.mu.Lock()
@@ -131,6 +143,7 @@ func (a *assignment) open(pt *part, ok *claimed, lanes []*lane) *queue {
 		return nil
 	}
 	pt.queue = fewest(lanes).open(ok.claim, ok.end)
+	pt.token = ok.claim.Token
 	pt.phase, pt.topicID, pt.known = running, ok.topicID, ok.end
 	return pt.queue
 }

@@ -11,7 +11,8 @@ import (
 
 // caughtUp ends a flow that was asked to run until it has caught up: when the
 // position rows of all partitions, whoever moves them, have reached the last
-// stable offsets that were listed at its start.
+// stable offsets that were listed at its start. In idempotent delivery the
+// group's committed offsets stand for the position rows.
 type caughtUp struct {
 	flow *Flow
 	// targets are the offsets to reach; nil where the flow goes on for ever.
@@ -126,7 +127,7 @@ func (c *caughtUp) look(ctx context.Context) bool {
 	}
 	var end error
 	if len(stopped) > 0 {
-		end = &HaltedError{Partitions: stopped}
+		end = &HaltedError{Partitions: stopped, See: c.flow.see()}
 	}
 	c.done <- end
 	return true

@@ -48,6 +48,9 @@ type Config struct {
 	MaxBatches int
 
 	Store Store
+	// Idempotent keeps the positions in the consumer group and all else in
+	// memory: of the Store only Applier and Pinger are used.
+	Idempotent bool
 	// Catalog gives a topic's table; it may create it.
 	Catalog Catalog
 	// NewEncoder makes the encoder of one lane.
@@ -160,9 +163,15 @@ type Halter interface {
 	Skip(ctx context.Context, k sinkd.Skip) (sinkd.Claim, error)
 }
 
+// Pinger tells whether the database answers, and takes writes.
+type Pinger interface {
+	Ping(ctx context.Context) error
+}
+
 // Store is what the flow needs of Postgres.
 type Store interface {
 	Applier
+	Pinger
 	Claimer
 	Pinner
 	Watcher

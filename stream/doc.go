@@ -131,6 +131,27 @@
 // lands like any other, at most once a second. It is never taken from a listed
 // offset, which can be ahead of what was read.
 //
+// # Idempotent delivery
+//
+// Where the database keeps no position rows, the group's committed offsets are
+// the positions (groupPositions), and claims, halts and pauses are in memory.
+// Nothing fences a writer then; what holds is that no record is passed over:
+//
+// An offset is committed when its rows are in Postgres, so a lost commit is a
+// replay. A commit is of claims that are the last ones of partitions which this
+// process has (assignment.latest), looked at once more when the client's
+// generation is settled (send); the group refuses one of an older generation. So
+// who lost a partition does not move its offset.
+//
+// The first positions are committed before the group is joined (Pin), which the
+// group only lets happen while it has no members; later ones by the holder, with
+// the claim. Partitions are given up after their offsets were committed, by a
+// commit that waits for the one under way (farewell).
+//
+// A transaction that was still under way when its partition was given up can
+// land after the next holder's: rows by an older record, where the table has
+// nothing to tell their age.
+//
 // # Stages
 //
 // The poller puts records into queues and never blocks in between. Each lane

@@ -29,10 +29,14 @@ type Flow struct {
 	budget   *budget
 	claimer  *claimer
 	poller   *poller
-	courtesy courtesy
-	renewals *renewals
-	caught   *caughtUp
-	health   *health
+	// positions are those of idempotent delivery, nil otherwise.
+	positions *groupPositions
+	offsets   groupOffsets
+	// committing is held by whoever commits offsets to the group.
+	committing sync.Mutex
+	renewals   *renewals
+	caught     *caughtUp
+	health     *health
 
 	// tasks are short goroutines that no loop waits for.
 	tasks sync.WaitGroup
@@ -57,6 +61,8 @@ type Flow struct {
 // paused, which it does not wait for.
 type HaltedError struct {
 	Partitions []sinkd.Position
+	// See is where more is said of it.
+	See string
 }
 
 // Error names the first of the partitions.
@@ -66,8 +72,16 @@ func (e *HaltedError) Error() string {
 	if p.Halted != "" {
 		why = "halted: " + p.Halted
 	}
-	return fmt.Sprintf("%s, the first: %s (%s); see sinkd incidents list",
-		partitions(len(e.Partitions), "halted or paused"), p.Partition, why)
+	return fmt.Sprintf("%s, the first: %s (%s); see %s",
+		partitions(len(e.Partitions), "halted or paused"), p.Partition, why, e.See)
+}
+
+// see is where more is said of what is halted.
+func (f *Flow) see() string {
+	if f.cfg.Idempotent {
+		return "the log; what is halted is tried again by a new start"
+	}
+	return "sinkd incidents list"
 }
 
 // New makes a flow. It connects to nothing yet.
@@ -80,6 +94,10 @@ func New(cfg Config) (*Flow, error) {
 	var err error
 	if f.brokers, err = newBrokers(&cfg.Kafka); err != nil {
 		return nil, err
+	}
+	if cfg.Idempotent {
+		f.positions = newGroupPositions(&cfg, f.brokers)
+		f.cfg.Store = f.positions
 	}
 	f.health = newHealth(f)
 	f.renewals = newRenewals()
@@ -230,7 +248,7 @@ func (f *Flow) batchLanded(b *sinkd.Batch) {
 	f.tally.add(b)
 	for i := range b.Ranges {
 		r := &b.Ranges[i]
-		f.courtesy.mark(r.Claim.Partition, kgo.EpochOffset{Epoch: r.Epoch, Offset: r.Until})
+		f.offsets.mark(r.Claim, kgo.EpochOffset{Epoch: r.Epoch, Offset: r.Until})
 	}
 	f.caught.poke()
 	if n := f.cfg.MaxBatches; n > 0 && b.Records() > 0 && f.batches.Add(1) == int64(n) {

@@ -19,9 +19,6 @@ const (
 	// sweepInterval is the least time between two looks at all queues: with
 	// hundreds of them a look costs more than a poll.
 	sweepInterval = 20 * time.Millisecond
-	// commitInterval is the least time between two courtesy commits of group
-	// offsets.
-	commitInterval = time.Second
 )
 
 // seek is a claim that came after the claim function had returned: the poller

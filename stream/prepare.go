@@ -49,7 +49,7 @@ func (f *Flow) tryPrepare(ctx context.Context) error {
 	f.health.up(kafka)
 	if f.first, err = f.cfg.Store.Register(ctx, cluster); err != nil {
 		var e *sinkd.Error
-		if !errors.As(err, &e) {
+		if !f.cfg.Idempotent && !errors.As(err, &e) {
 			return refusal{err}
 		}
 		return err

@@ -68,7 +68,7 @@ func (f *Flow) open(pt *part, c *claimed) *queue {
 	if q == nil {
 		return nil
 	}
-	f.courtesy.mark(pt.Partition, kgo.EpochOffset{Epoch: c.claim.Epoch, Offset: c.claim.Next})
+	f.offsets.mark(c.claim, kgo.EpochOffset{Epoch: c.claim.Epoch, Offset: c.claim.Next})
 	f.log.Info("partition claimed", slog.String("partition", pt.String()), slog.Int64("position", c.claim.Next))
 	f.metrics.opened(pt.Partition)
 	poke(f.opened)
@@ -98,12 +98,10 @@ func (f *Flow) onRevoked(ctx context.Context, _ *kgo.Client, m map[string][]int3
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
 	defer cancel()
 	var claims []*sinkd.Claim
-	gone := make(map[sinkd.Partition]bool, len(parts))
 	for _, pt := range parts {
 		if pt.queue != nil {
 			pt.queue.close()
 			claims = append(claims, pt.queue.claim)
-			gone[pt.Partition] = true
 		}
 	}
 	for _, pt := range parts {
@@ -113,7 +111,7 @@ func (f *Flow) onRevoked(ctx context.Context, _ *kgo.Client, m map[string][]int3
 		f.metrics.forget(pt.Partition)
 	}
 	f.released(claims)
-	f.farewell(ctx, gone)
+	f.farewell(ctx, parts)
 	f.log.Info("partitions revoked", slog.Int("partitions", len(parts)))
 }
 

@@ -37,6 +37,10 @@ type PartitionState struct {
 	Lag int64 `json:"lag_records"`
 	// Lane is the lane that writes the partition, -1 for none.
 	Lane int `json:"lane"`
+	// Incident is the kind of what halted the partition, Detail what it says,
+	// where no table keeps it.
+	Incident string `json:"incident,omitempty"`
+	Detail   string `json:"detail,omitempty"`
 	// Waiting is since when the partition waits for a row that a foreign key
 	// refers to, nil where it does not.
 	Waiting *time.Time `json:"waiting_since,omitempty"`
@@ -58,7 +62,12 @@ func (f *Flow) State() State {
 	count := make(map[phase]int)
 	for _, pt := range f.assigned.all() {
 		count[pt.phase]++
-		s.Partitions = append(s.Partitions, pt.state())
+		ps := pt.state()
+		if f.positions != nil && pt.phase == halted {
+			i := f.positions.incident(pt.Partition)
+			ps.Incident, ps.Detail = i.Kind, i.Detail
+		}
+		s.Partitions = append(s.Partitions, ps)
 	}
 	slices.SortFunc(s.Partitions, func(a, b PartitionState) int {
 		return sinkd.Partition{Topic: a.Topic, ID: a.Partition}.Compare(sinkd.Partition{Topic: b.Topic, ID: b.Partition})
@@ -83,7 +92,7 @@ func (f *Flow) judge(s *State, count map[phase]int) {
 	}
 	switch {
 	case count[halted] > 0:
-		s.Phase, s.Reason = "halted", partitions(count[halted], "halted; see sinkd incidents list")
+		s.Phase, s.Reason = "halted", partitions(count[halted], "halted; see "+f.see())
 		s.Ready = count[running] > 0
 	case count[paused] > 0:
 		s.Phase, s.Reason = "paused", partitions(count[paused], "paused")
