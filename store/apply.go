@@ -54,7 +54,7 @@ func (l *lane) attempt(ctx context.Context, b *sinkd.Batch) error {
 		}
 		l.clean(ctx)
 		if e, ok := errors.AsType[*sinkd.Error](err); ok && e.Class == sinkd.Schema {
-			l.shapes = nil // what was read of tables is not true any more
+			l.drop() // what the session read of tables, and made for them, is not true any more
 		}
 		if t.held == nil {
 			t.blame(ctx, err)

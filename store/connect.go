@@ -48,13 +48,14 @@ func (s *Store) parse() (*pgx.ConnConfig, error) {
 }
 
 // settle makes a new connection ours in one round trip: timeouts, isolation,
-// and the check that it can write (target_session_attrs=read-write). Timeouts
+// no compiling of statements that run for less than that takes, and the check that it can write (target_session_attrs=read-write). Timeouts
 // are set here and not at startup, where a pooler refuses them.
 func (s *Store) settle(ctx context.Context, conn *pgconn.PgConn) error {
 	results, err := conn.Exec(ctx, fmt.Sprintf(`SELECT current_setting('transaction_read_only'), pg_backend_pid(),
 		set_config('statement_timeout', '%d', false), set_config('lock_timeout', '%d', false),
 		set_config('idle_in_transaction_session_timeout', '10000', false),
-		set_config('default_transaction_isolation', 'read committed', false)`,
+		set_config('default_transaction_isolation', 'read committed', false),
+		set_config('jit', 'off', false)`,
 		s.cfg.StatementTimeout.Milliseconds(), s.cfg.LockTimeout.Milliseconds())).ReadAll()
 	if err != nil {
 		return err

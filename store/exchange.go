@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -68,7 +69,7 @@ func (l *lane) name() string {
 // where there is an error. Statements on users' tables are prepared on the way
 // where they are new.
 func (l *lane) exchange(ctx context.Context, requests ...request) ([]*pgconn.Result, error) {
-	ctx, cancel := l.deadline(ctx, len(requests))
+	ctx, cancel := l.deadline(ctx, works(requests))
 	defer cancel()
 	values := make([][][]byte, len(requests))
 	for i, r := range requests {
@@ -84,6 +85,17 @@ func (l *lane) exchange(ctx context.Context, requests ...request) ([]*pgconn.Res
 		err = closed
 	}
 	return results, err
+}
+
+// works counts the statements that may take their time.
+func works(requests []request) int {
+	n := 0
+	for i := range requests {
+		if requests[i].load != nil && !strings.HasPrefix(requests[i].sql, "SET ") {
+			n++
+		}
+	}
+	return n
 }
 
 // preparing is a statement whose preparation is on its way.

@@ -14,7 +14,8 @@ func numberOf(n int) string { return strconv.Itoa(n) }
 
 // fold are the statements that fold the rows of a load by Postgres's equality
 // into its second stage, as if they had been written one after the other: what
-// comes after a key's last delete, each column as it was last given. The lists
+// comes after a key's last delete, each column as it was last given. Where only
+// marks are left there is nothing to write: what the table has is marked already. The lists
 // of columns of that stage are told by the numbers of those that went into them.
 func (ld *load) fold() []request {
 	switch {
@@ -107,28 +108,31 @@ func (ld *load) intoFolded() string {
 // foldSQL folds by overlaying: the key as it was first written, the columns of
 // each kind as they were last given.
 func (ld *load) foldSQL() string {
-	kinds := ld.kinds()
 	var b, from strings.Builder
+	stage := ld.stages[0].name
 	b.WriteString(ld.intoFolded() + " WITH " + ld.applicableSQL() + `, "sinkd:g" AS (SELECT min(s.` + placeColumn + ") AS first, max(s." +
 		placeColumn + ") AS last, string_agg(DISTINCT s." + listColumn + "::text, ',') AS lists")
-	from.WriteString(` FROM "sinkd:g" AS g JOIN ` + ld.stages[0].name + " AS f ON f." + placeColumn + " = g.first JOIN " +
-		ld.stages[0].name + " AS l ON l." + placeColumn + " = g.last")
+	from.WriteString(` FROM "sinkd:g" AS g JOIN ` + stage + " AS f ON f." + placeColumn + " = g.first JOIN " +
+		stage + " AS l ON l." + placeColumn + " = g.last")
 	of := make(map[string]string, len(ld.columns))
-	for i, k := range kinds {
-		name := "x" + numberOf(i)
-		b.WriteString(", max(s." + placeColumn + ") FILTER (WHERE " + in(k.lists) + ") AS " + name)
-		from.WriteString(" LEFT JOIN " + ld.stages[0].name + " AS " + name + " ON " + name + "." + placeColumn + " = g." + name)
+	for i, k := range ld.kinds() {
+		name := "l" // all lists give them, and so does the last row
+		if len(k.lists) < len(ld.givers()) {
+			name = "x" + numberOf(i)
+			b.WriteString(", max(s." + placeColumn + ") FILTER (WHERE " + in(k.lists) + ") AS " + name)
+			from.WriteString(" LEFT JOIN " + stage + " AS " + name + " ON " + name + "." + placeColumn + " = g." + name)
+		}
 		for _, c := range k.columns {
 			of[c] = name + "."
 		}
 	}
-	b.WriteString(` FROM "sinkd:v" AS s` + where(ld.inOrder()) + " GROUP BY " + ld.keyList() + ") SELECT l." + rangeColumn + ", g.lists, g.last")
+	b.WriteString(` FROM "sinkd:v" AS s` + where(ld.inOrder()) + " GROUP BY " + ld.keyList() +
+		" HAVING bool_or(" + in(ld.numbers(sinkd.Write)) + ")) SELECT l." + rangeColumn + ", g.lists, g.last")
 	for i, c := range ld.columns {
 		if i < ld.keys() {
-			b.WriteString(", f." + quote(c))
-		} else {
-			b.WriteString(", " + of[c] + quote(c))
+			of[c] = "f."
 		}
+		b.WriteString(", " + of[c] + quote(c))
 	}
 	b.WriteString(from.String())
 	return b.String()
@@ -165,16 +169,33 @@ func (ld *load) kinds() []kind {
 func (ld *load) applicableSQL() string {
 	window := "(PARTITION BY " + ld.keyList()
 	var b strings.Builder
-	b.WriteString(`"sinkd:d" AS (SELECT s.*, min(s.` + placeColumn + ") FILTER (WHERE " + in(ld.numbers(sinkd.Write)) + `) OVER p AS "sinkd:first", max(s.` +
-		placeColumn + ") FILTER (WHERE " + in(ld.numbers(sinkd.Delete)) + `) OVER p AS "sinkd:gone" FROM ` + ld.stages[0].name + " AS s WINDOW p AS " + window + ")), ")
-	b.WriteString(`"sinkd:v" AS (SELECT s.*`)
+	b.WriteString(`"sinkd:d" AS (SELECT s.*, ` + ld.edge("min", sinkd.Write, len(ld.numbers(sinkd.Mark)) > 0) + ` AS "sinkd:first", ` +
+		ld.edge("max", sinkd.Delete, len(ld.numbers(sinkd.Delete)) > 0) + ` AS "sinkd:gone" FROM ` + ld.stages[0].name +
+		" AS s WINDOW p AS " + window + `)), "sinkd:v" AS (SELECT s.*`)
 	if v := ld.version(); v != "" {
 		base := "(SELECT t." + quote(v) + " FROM " + ld.target() + where(ld.matches()) + ")"
-		b.WriteString(", greatest(" + base + ", max(" + ld.source("s.", v) + ") OVER " + window + " ORDER BY s." + placeColumn +
-			` ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS "sinkd:seen"`)
+		b.WriteString(", greatest(" + base)
+		if slices.Contains(ld.columns, v) {
+			b.WriteString(", max(" + ld.source("s.", v) + ") OVER " + window + " ORDER BY s." + placeColumn +
+				" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)")
+		}
+		b.WriteString(`) AS "sinkd:seen"`)
 	}
-	b.WriteString(` FROM "sinkd:d" AS s WHERE s.` + placeColumn + ` >= s."sinkd:first" AND s.` + placeColumn + ` > coalesce(s."sinkd:gone", -1))`)
+	b.WriteString(` FROM "sinkd:d" AS s WHERE s.` + placeColumn + ` >= s."sinkd:first" AND s.` + placeColumn + ` > s."sinkd:gone")`)
 	return b.String()
+}
+
+// edge is the first or last place at which op is done to a key; before all
+// where none of the batch's rows can tell.
+func (ld *load) edge(which string, op sinkd.Op, matters bool) string {
+	if !matters {
+		return "-1"
+	}
+	at := which + "(s." + placeColumn + ") FILTER (WHERE " + in(ld.numbers(op)) + ") OVER p"
+	if op == sinkd.Delete {
+		return "coalesce(" + at + ", -1)"
+	}
+	return at
 }
 
 // inOrder is the condition that a row is not older than those before it; marks
@@ -184,7 +205,11 @@ func (ld *load) inOrder() string {
 	if v == "" {
 		return ""
 	}
-	return `coalesce(s."sinkd:seen" IS NULL OR ` + ld.source("s.", v) + ` >= s."sinkd:seen" OR ` + in(ld.numbers(sinkd.Mark)) + ", false)"
+	condition := `coalesce(s."sinkd:seen" IS NULL`
+	if slices.Contains(ld.columns, v) {
+		condition += " OR " + ld.source("s.", v) + ` >= s."sinkd:seen"`
+	}
+	return condition + " OR " + in(ld.numbers(sinkd.Mark)) + ", false)"
 }
 
 // numbers are the numbers of the lists that do op.
