@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -189,5 +190,72 @@ func TestCountsAfterALostCommit(t *testing.T) {
 				t.Errorf("rows %s", rows)
 			}
 		})
+	}
+}
+
+// A table that was empty when its statements were first planned, and has grown
+// since, is looked up by its key.
+func TestMergeGoesByTheKeysIndex(t *testing.T) {
+	f := setup(t)
+	f.exec(`DROP TABLE target; CREATE TABLE target (k bigint PRIMARY KEY, a text NOT NULL, b text) WITH (autovacuum_enabled = off)`)
+	g := f.target(f.pinned(1), keyed("target", sinkd.Upsert), 1)
+	g.write("0 d k=1; 0 w k=2 a=x")
+	for range 4 {
+		f.exec(`INSERT INTO target SELECT n, 'x' FROM generate_series(2, 6000) n ON CONFLICT DO NOTHING`)
+		var log strings.Builder
+		for k := range 1500 {
+			fmt.Fprintf(&log, "0 d k=%d; 0 w k=%d b=x; 0 w k=%d a=x;", 3*k+3, 3*k+4, 3*k+5)
+		}
+		g.write(log.String())
+	}
+	f.until(`SELECT idx_scan > 10000 FROM pg_stat_user_tables WHERE relname = 'target'`)
+	if n := one[int](f, `SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'target'`); n > 1 { // one made the index
+		t.Errorf("%d sequential scans", n)
+	}
+}
+
+// More lists than a session keeps statements for.
+func TestHundredsOfLists(t *testing.T) {
+	f := setup(t)
+	f.exec(`DROP TABLE target; CREATE TABLE target (k bigint PRIMARY KEY, c0 int DEFAULT 0, c1 int DEFAULT 0, c2 int DEFAULT 0, c3 int DEFAULT 0,
+		c4 int DEFAULT 0, c5 int DEFAULT 0, c6 int DEFAULT 0, c7 int DEFAULT 0, c8 int DEFAULT 0)`)
+	g := f.target(f.pinned(1), keyed("target", sinkd.Append), 1)
+	for round := range 2 {
+		var log strings.Builder
+		for n := range 300 {
+			fmt.Fprintf(&log, "0 w k=%d", 1000*round+n)
+			for c := range 9 {
+				if n>>c&1 == 1 {
+					fmt.Fprintf(&log, " c%d=%d", c, 1<<c)
+				}
+			}
+			log.WriteString(";")
+		}
+		g.write(log.String())
+	}
+	if n := one[int](f, `SELECT count(*) FROM target WHERE k % 1000 = c0 + c1 + c2 + c3 + c4 + c5 + c6 + c7 + c8`); n != 600 {
+		t.Errorf("%d rows", n)
+	}
+}
+
+// Types of extensions are compared by operators that are not pg_catalog's.
+func TestExtensionTypes(t *testing.T) {
+	f := setup(t)
+	if one[int](f, `SELECT count(*) FROM pg_available_extensions WHERE name IN ('citext', 'hstore')`) < 2 {
+		t.Skip("this server has no contrib modules")
+	}
+	f.exec(`DROP TABLE target; CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext; CREATE EXTENSION hstore SCHEMA ext;
+		CREATE TABLE target (k ext.citext PRIMARY KEY, h ext.hstore)`)
+	g := f.target(f.pinned(2), keyed("target", sinkd.Upsert), 2)
+	g.unfolded, g.text = true, []string{"k", "h"}
+	g.write("0 w k=A h=a=>1; 0 w k=a h=a=>2; 1 w k=B")
+	g.write("0 d k=b; 0 w k=C h=c=>1; 1 w k=a")
+	g.route = keyed("target", sinkd.Ignore)
+	g.write("0 w k=c h=c=>2; 1 w k=d; 1 w k=D")
+	if got := g.rows(); got != `(A,"""a""=>""2""") (C,"""c""=>""1""") (d,)` {
+		t.Errorf("rows %s", got)
+	}
+	if got := g.counts(); got != "0/1 1/1" {
+		t.Errorf("counts %s", got)
 	}
 }
