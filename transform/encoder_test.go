@@ -121,6 +121,23 @@ func TestEncodeGroupsByColumns(t *testing.T) {
 	}
 }
 
+func TestTextForm(t *testing.T) {
+	spots := table("a int", "b text=")
+	spots.Columns = append(spots.Columns, sinkd.Column{Name: "spot", Type: oidPoint, Typmod: -1, Default: true})
+	want := map[string]string{"a,b,spot": "[false false true]", "a,spot": "[false true]", "a,b": "[]"}
+	b := encode(t, &sinkd.Route{}, spots, values(`{"b":"x","spot":"(1,2)"}`, `{"spot":{"x":1}}`, `{"b":"x"}`)...)
+	for _, rows := range b.Rows {
+		columns := strings.Join(rows.Columns, ",")
+		if got := fmt.Sprint(rows.Text); got != want[columns] || (rows.Text == nil) != (got == "[]") {
+			t.Errorf("%s: %s, want %s", columns, got, want[columns])
+		}
+		delete(want, columns)
+	}
+	if len(want) > 0 {
+		t.Errorf("no rows of %v", want)
+	}
+}
+
 // A cell keeps nothing of the record before.
 func TestCellsAreCleared(t *testing.T) {
 	b := encode(t, &sinkd.Route{}, table("a text"), values(`{"a":true}`, `{"a":false}`, `{"a":"\u0000"}`, `{"a":false}`, `{"a":"x"}`)...)

@@ -188,6 +188,9 @@ func TestMapping(t *testing.T) {
 	var out strings.Builder
 	pairs := 0
 	for _, m := range mappedTypes() {
+		if strings.HasPrefix(m.name, "interval") && !s.rounds() {
+			t.Skip("PostgreSQL 14 reads fractions and large numbers in intervals in other ways")
+		}
 		values := m.values()
 		pairs += len(values)
 		outcomes := s.outcomes(&m, values)

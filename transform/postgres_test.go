@@ -80,6 +80,16 @@ func newServer(t testing.TB) *server {
 	return s
 }
 
+// rounds tells whether the server's intervals are of a version that rounds
+// fractions, and bounds numbers, as later ones do.
+func (s *server) rounds() (is bool) {
+	s.t.Helper()
+	if err := s.conn.QueryRow(s.t.Context(), "SELECT current_setting('server_version_num')::int >= 150000").Scan(&is); err != nil {
+		s.t.Fatal(err)
+	}
+	return is
+}
+
 func (s *server) exec(sql string) {
 	s.t.Helper()
 	if _, err := s.conn.Exec(s.t.Context(), sql); err != nil {

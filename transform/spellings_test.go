@@ -33,6 +33,9 @@ func TestSpellings(t *testing.T) {
 				texts = append(texts, misspelled(rnd, listed[rnd.IntN(len(listed))]))
 			}
 			s := newServer(t)
+			if name == "interval" && !s.rounds() {
+				t.Skip("PostgreSQL 14 reads fractions and large numbers in other ways")
+			}
 			got, want := s.copied(typ, &sinkd.Route{}, quoted(texts)), s.inserted(typ, texts)
 			also := s.alike(typ, texts)
 			for i, text := range texts {
