@@ -17,7 +17,7 @@ var ErrNoTable = errors.New("it does not exist")
 
 // missing tells that there is no such table, and which ones have a name close
 // to it.
-func missing(ctx context.Context, conn *pgx.Conn, t *sinkd.Table) error {
+func missing(ctx context.Context, conn *pgx.Conn, r *sinkd.Route, t *sinkd.Table) error {
 	rows, err := conn.Query(ctx, `
 		SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		 WHERE c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
@@ -31,6 +31,9 @@ func missing(ctx context.Context, conn *pgx.Conn, t *sinkd.Table) error {
 		return err
 	}
 	fix := "create it, or set SINKD_CREATE_TABLE=always"
+	if r.Mode == sinkd.Upsert || r.Mode == sinkd.Ignore {
+		fix = "create it, with a unique index on the key: a table that sinkd makes has none"
+	}
 	if near := namesLike(t, names); len(near) > 0 {
 		fix = "did you mean " + strings.Join(near, " or ") + "? Else " + fix
 	}

@@ -51,7 +51,7 @@ func (s *Store) Table(ctx context.Context, r *sinkd.Route, topic string) (table 
 			}
 		}
 		if errors.Is(err, pgx.ErrNoRows) {
-			return missing(ctx, conn, t)
+			return missing(ctx, conn, r, t)
 		}
 		if err == nil {
 			err = rel.check(t, r)
