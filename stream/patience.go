@@ -18,7 +18,8 @@ import (
 // that the queue has, by turns: the one finds out that the parent has come,
 // whatever is missing behind it; the other lands rows that satisfy each other
 // at a deferred constraint. Where it takes longer, the client fetches nothing for
-// the queue, so that the budget is free for the parents.
+// the queue, and where memory is short the queue gives up most of what it holds,
+// so that the budget is free for the parents.
 //
 // The time counts from the first refusal, for all that was read by then (upto):
 // once it is over, each of those that is still refused is bad data, without a
@@ -63,6 +64,33 @@ func (w *patience) refused(from, tail int64, now time.Time, limit time.Duration)
 	}
 	w.retry = now.Add(min(w.pause.next(), left))
 	w.tries++
+	return true
+}
+
+// shed drops what the queue holds beyond keep bytes of the budget, at its end, if
+// it waits and holds much more than that.
+func (q *queue) shed(keep int64) bool {
+	l := q.lane
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !q.wait.long() || len(q.records) == 0 || q.bytes < 2*keep {
+		return false
+	}
+	n, held := 1, cost(q.records[0])
+	for n < len(q.records) && held+cost(q.records[n]) <= keep {
+		held += cost(q.records[n])
+		n++
+	}
+	if n == len(q.records) {
+		return false
+	}
+	dropped := q.bytes - held
+	l.count(n-len(q.records), -dropped)
+	clear(q.records[n:])
+	q.records, q.bytes = q.records[:n:n], held
+	last := q.records[n-1]
+	q.tail, q.epoch = last.Offset+1, last.LeaderEpoch
+	l.flow.budget.add(-dropped)
 	return true
 }
 

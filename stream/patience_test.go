@@ -233,6 +233,43 @@ func TestMissingParentIsBadDataInTheEnd(t *testing.T) {
 	})
 }
 
+// TestWaitingQueueGivesMemoryUp: what was shed is read again, and lands in order.
+func TestWaitingQueueGivesMemoryUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := &keeper{needs: map[int64]int64{2: 0}}
+		l, parent, child := work(t, k)
+		feed(l, child, 0, 100)
+		time.Sleep(5 * time.Second)
+		if child.shed(1 << 30) {
+			t.Error("a queue shed what it may keep")
+		}
+		// Between two tries, so that all is in the queue.
+		for range 10000 {
+			if child.shed(4000) {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if held := l.flow.budget.used.Load(); held > 5000 || child.holds() != held {
+			t.Errorf("%d bytes are still held, %d in the queue", held, child.holds())
+		}
+		tail := child.tail
+		if tail < 5 || tail > 20 {
+			t.Errorf("the queue goes on at %d", tail)
+		}
+		feed(l, parent, 0, 1)
+		time.Sleep(6 * time.Second)
+		feed(l, child, tail, int(100-tail))
+		time.Sleep(time.Second)
+		want := make([]int64, 100)
+		for i := range want {
+			want[i] = int64(i)
+		}
+		k.expect(want, nil)
+		rest(t, l)
+	})
+}
+
 func TestNothingIsWaitedForWhereThatIsOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := &keeper{needs: map[int64]int64{1: 99}}

@@ -222,7 +222,7 @@ func (p *poller) between(ctx context.Context) {
 	}
 	if now := time.Now(); now.Sub(p.swept) > sweepInterval {
 		p.swept = now
-		p.regulate()
+		p.regulate(ctx)
 		p.tails(ctx)
 	}
 	p.commit(ctx)
@@ -250,8 +250,9 @@ func (p *poller) point(q *queue, force bool) {
 }
 
 // regulate lets the client fetch again for claims that hold little by now, and
-// keeps it from fetching for those that began to wait.
-func (p *poller) regulate() {
+// keeps it from fetching for those that wait; they give memory up where others
+// need it.
+func (p *poller) regulate(ctx context.Context) {
 	for _, l := range p.flow.lanes {
 		for _, q := range l.all() {
 			switch {
@@ -261,9 +262,23 @@ func (p *poller) regulate() {
 				q.throttled = false
 				q.active = time.Now()
 				p.flow.client.ResumeFetchPartitions(single(q.claim.Partition))
+			case q.throttled && p.flow.budget.used.Load() > p.flow.budget.limit/2:
+				p.shed(ctx, q)
 			}
 		}
 	}
+}
+
+// shed gives back most of what a queue holds that waits for a missing row:
+// where many wait, the budget would be spent, and the row that they wait for
+// never read. The client is set to read it again.
+func (p *poller) shed(ctx context.Context, q *queue) {
+	if q.held != nil || q.probing || !q.shed(p.flow.budget.limit/256) {
+		return
+	}
+	p.quiesce(ctx)
+	q.verified = false
+	p.point(q, true)
 }
 
 // failed deals with a fetch error that the client does not retry by itself. It

@@ -144,11 +144,16 @@ func topic(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 }
 
-// produce writes n records to a topic: produce orders 100.
+// produce writes n records to a topic, into one partition after the other where
+// that is said: produce orders 100 [each].
 func produce(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	client, err := kgo.NewClient(kgo.SeedBrokers(ts.Getenv("BROKERS")), kgo.DefaultProduceTopic(args[0]))
+	options := []kgo.Opt{kgo.SeedBrokers(ts.Getenv("BROKERS")), kgo.DefaultProduceTopic(args[0])}
+	if len(args) > 2 {
+		options = append(options, kgo.RecordPartitioner(kgo.RoundRobinPartitioner()))
+	}
+	client, err := kgo.NewClient(options...)
 	ts.Check(err)
 	defer client.Close()
 	n, err := strconv.Atoi(args[1])
