@@ -13,6 +13,16 @@
 // What must never wait behind them runs on the watch session: positions, what
 // replicas observe, the catalog, and the ending of stalled backends.
 //
+// # The two ways into a table
+//
+// What a batch has for one table is a load (load.go). It goes straight into the
+// table by COPY (copy.go) where that keeps the mode's promise: what is appended,
+// and rows with a key for as long as the table has none of them (trial.go).
+// Else it is copied into stages, temporary tables of the lane's session
+// (stage.go), whose statements (merge.go) stand in the batch's last exchange
+// (finish.go). Rows of which keys may be equal without having equal bytes are
+// folded in between (fold.go).
+//
 // # The guards
 //
 // That a record takes effect exactly once rests on a few lines. Each of them

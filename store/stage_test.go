@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sinkd/sinkd"
 	"github.com/sinkd/sinkd/integration/lab"
@@ -257,5 +258,56 @@ func TestExtensionTypes(t *testing.T) {
 	}
 	if got := g.counts(); got != "0/1 1/1" {
 		t.Errorf("counts %s", got)
+	}
+}
+
+// A session has a bounded number of stages: it is renewed beyond.
+func TestStagesAreBounded(t *testing.T) {
+	f := setup(t)
+	f.exec(`DROP TABLE target; CREATE TABLE target (k bigint PRIMARY KEY, c0 int, c1 int, c2 int, c3 int, c4 int, c5 int, c6 int)`)
+	g := f.target(f.pinned(1), keyed("target", sinkd.Upsert), 1)
+	for n := range 100 {
+		log := fmt.Sprintf("0 d k=-1; 0 w k=%d", n)
+		for c := range 7 {
+			if n>>c&1 == 1 {
+				log += fmt.Sprintf(" c%d=%d", c, 1<<c)
+			}
+		}
+		g.write(log)
+	}
+	const sum = `coalesce(c0, 0) + coalesce(c1, 0) + coalesce(c2, 0) + coalesce(c3, 0) + coalesce(c4, 0) + coalesce(c5, 0) + coalesce(c6, 0)`
+	if n := one[int](f, `SELECT count(*) FROM target WHERE k = `+sum); n != 100 {
+		t.Errorf("%d rows", n)
+	}
+	if n := one[int](f, `SELECT count(*) FROM pg_class WHERE relpersistence = 't' AND relkind = 'r'`); n > 66 {
+		t.Errorf("%d stages", n)
+	}
+}
+
+// Stages need a right of their own, which is named where it is missing.
+func TestRightToStages(t *testing.T) {
+	f := setup(t)
+	f.exec(`REVOKE TEMPORARY ON DATABASE ` + one[string](f, `SELECT quote_ident(current_database())`) + ` FROM PUBLIC;
+		DROP TABLE target; CREATE TABLE target (k bigint PRIMARY KEY, a text)`)
+	as, name := f.role()
+	f.exec(`GRANT USAGE ON SCHEMA sinkd TO ` + name + `; GRANT ALL ON ALL TABLES IN SCHEMA sinkd TO ` + name + `; GRANT ALL ON target TO ` + name)
+	g := as.target(as.pinned(1), keyed("target", sinkd.Upsert), 1)
+	e := f.class(g.store.Apply(f.Context(), 0, g.batch(eventsOf("0 d k=1; 0 w k=1 a=x"))), sinkd.Schema)
+	if e.Table != "public.target" || e.Topic != "t" {
+		t.Errorf("%+v", e)
+	}
+	f.grant(e.Hint)
+	g.write("0 d k=1; 0 w k=1 a=x")
+}
+
+// How long a merge took is told apart from the COMMIT, with which it shares a
+// round trip.
+func TestMergeIsTimed(t *testing.T) {
+	f := setup(t)
+	f.exec(`DROP TABLE target; CREATE TABLE target (k bigint PRIMARY KEY, a text); CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+		'BEGIN PERFORM pg_sleep(0.3); RETURN NEW; END'; CREATE TRIGGER slow BEFORE INSERT ON target FOR EACH ROW EXECUTE FUNCTION slow()`)
+	g := f.target(f.pinned(1), keyed("target", sinkd.Upsert), 1)
+	if b := g.write("0 d k=1; 0 w k=1 a=x"); b.Timing.Merge < 300*time.Millisecond {
+		t.Errorf("timing %+v", b.Timing)
 	}
 }
