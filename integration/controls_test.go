@@ -37,6 +37,15 @@ func unresolved() edit { return edit{"store/apply.go", "if l.unknown != nil {", 
 // noOffset moves a position wherever it is.
 func noOffset() edit { return edit{"store/lane.go", "   AND o.next_offset = r.from_offset\n", ""} }
 
+// buried writes the dead letters in a step of its own, where the steps say so.
+func buried(steps string) []edit {
+	step := strings.ReplaceAll(steps, "bury", "func(ctx context.Context) error { _, err := t.exchange(ctx, t.bury(t.batch)...); return err }")
+	return []edit{
+		{"store/apply.go", "{t.begin, t.copy, t.finish}", step},
+		{"store/finish.go", "counts := len(t.batch.Dead) > 0", "counts := false"},
+	}
+}
+
 // controls are all guards that are taken out.
 func controls() []control { return slices.Concat(fencing(), reading(), committing()) }
 
@@ -184,12 +193,12 @@ func committing() []control {
 		},
 		{
 			guard: "dead letters inside the transaction, not before",
-			edits: []edit{{"store/apply.go", "{l.begin, l.copy, l.bury, l.commit}", "{l.bury, l.begin, l.copy, l.commit}"}},
+			edits: buried("{bury, t.begin, t.copy, t.finish}"),
 			pkg:   "store", test: "TestDeadLettersAreInTheTransaction",
 		},
 		{
 			guard: "dead letters inside the transaction, not after",
-			edits: []edit{{"store/apply.go", "{l.begin, l.copy, l.bury, l.commit}", "{l.begin, l.copy, l.commit, l.bury}"}},
+			edits: buried("{t.begin, t.copy, t.finish, bury}"),
 			pkg:   "integration", test: "TestCutAfterCommit/exact", says: "no dead letter for the bad record",
 		},
 	}
