@@ -119,7 +119,7 @@ func reading() []control {
 			q = newQueue(c, l, end)
 			shared[c.Partition] = q
 		}
-		q.claim, q.taken, q.landed, q.closed, q.dropped = c, c.Next, c.Next, false, false
+		q.claim, q.stint, q.taken, q.landed, q.closed, q.dropped = c, c, c.Next, c.Next, false, false
 	`,
 				},
 				{"stream/lane.go", "// open gives the claim a new, empty queue in this lane.\n", "var shared = make(map[sinkd.Partition]*queue)\n\n"},
