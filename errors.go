@@ -87,8 +87,8 @@ func (e *Error) Unwrap() error { return e.Err }
 type Need struct {
 	Topic string
 	// Columns are to be added to the topic's table before it is supplied anew;
-	// none where only the table is unknown. An encoder does not ask for a column
-	// again that it asked for and did not get.
+	// none where only the table is unknown. Columns may be there by now: another
+	// lane or replica may have added them.
 	Columns []NewColumn
 }
 

@@ -28,9 +28,7 @@ func (s *Store) create(ctx context.Context, conn *pgx.Conn, t *sinkd.Table, topi
 		if _, err := tx.Exec(ctx, ddl); err != nil {
 			return s.explainCreate(err, t)
 		}
-		_, err = tx.Exec(ctx, s.in(`INSERT INTO {s}.schema_changes (pipeline, topic, table_name, action, statement, writer)
-			VALUES ($1, $2, $3, 'create', $4, $5)`), s.cfg.Pipeline, topic, t.String(), ddl, s.cfg.Writer)
-		return err
+		return s.record(ctx, tx, t, &change{topic: topic, action: "create", ddl: ddl})
 	})
 	if err != nil {
 		return err

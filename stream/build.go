@@ -145,11 +145,18 @@ func (l *lane) gapDue(q *queue, now time.Time) bool {
 	return q.tail > q.taken && !l.gapAt(q).After(now)
 }
 
-// encode makes the batch's rows, supplying the encoder with the tables that it
-// lacks. It fails with a *sinkd.Error where a table cannot be had.
+// maxNeeds is how often an encoder may lack something for one batch: the table,
+// then columns of it; more often where others change the table meanwhile.
+const maxNeeds = 5
+
+// errRestless tells that a table changes faster than it is read.
+var errRestless = errors.New("columns that were added to the table are gone again")
+
+// encode makes the batch's rows, supplying the encoder with the tables and
+// columns that it lacks. It fails with a *sinkd.Error where one cannot be had.
 func (l *lane) encode(ctx context.Context, b *sinkd.Batch) error {
 	started := time.Now()
-	for {
+	for range maxNeeds {
 		l.encoding.Lock()
 		needs := l.encoder.Encode(b)
 		l.encoding.Unlock()
@@ -162,6 +169,7 @@ func (l *lane) encode(ctx context.Context, b *sinkd.Batch) error {
 			return err
 		}
 	}
+	return &sinkd.Error{Class: sinkd.Transient, Err: errRestless}
 }
 
 // recycle gives a batch's buffers back.
@@ -182,20 +190,30 @@ func buffers(b *sinkd.Batch) int64 {
 	return sum
 }
 
-// supply reads the tables that the encoder lacks.
+// supply reads the tables that the encoder lacks, with the columns that are
+// added to them where it asks for some.
 func (l *lane) supply(ctx context.Context, needs []sinkd.Need) error {
 	for _, n := range needs {
-		t, err := l.flow.cfg.Catalog.Table(ctx, n.Topic)
-		if err == nil {
-			l.encoding.Lock()
-			err = l.encoder.Supply(n.Topic, t)
-			l.encoding.Unlock()
-		}
-		if err != nil {
+		if err := l.supplyOne(ctx, n); err != nil {
 			return l.ofTopic(err, n.Topic)
 		}
 	}
 	return nil
+}
+
+func (l *lane) supplyOne(ctx context.Context, n sinkd.Need) error {
+	if len(n.Columns) > 0 {
+		if err := l.flow.cfg.Catalog.Extend(ctx, n.Topic, n.Columns); err != nil {
+			return err
+		}
+	}
+	t, err := l.flow.cfg.Catalog.Table(ctx, n.Topic)
+	if err != nil {
+		return err
+	}
+	l.encoding.Lock()
+	defer l.encoding.Unlock()
+	return l.encoder.Supply(n.Topic, t)
 }
 
 // ofTopic limits an error that names no topic to the one that it came from.

@@ -109,10 +109,13 @@ type Encoder interface {
 	Recycle(b *sinkd.Batch)
 }
 
-// Catalog reads tables.
+// Catalog reads tables, and changes what they lack.
 type Catalog interface {
 	// Table gives the table of a topic as the database describes it now.
 	Table(ctx context.Context, topic string) (*sinkd.Table, error)
+	// Extend adds columns to the table of a topic; those that it has by now it
+	// leaves alone.
+	Extend(ctx context.Context, topic string, columns []sinkd.NewColumn) error
 }
 
 // Applier writes a batch and moves its positions, in one transaction.

@@ -32,14 +32,13 @@ type Encoder struct {
 	lacks  set
 	again  bool
 	// lacking are the columns that the batch in work needs beyond those of its
-	// tables, asked those that were asked for, by topic, and are not there.
+	// tables.
 	lacking []sinkd.Need
-	asked   map[string][]string
 }
 
 // NewEncoder makes an encoder that knows no table yet.
 func NewEncoder(o Options) *Encoder {
-	return &Encoder{options: o, plans: make(map[string]*plan), asked: make(map[string][]string)}
+	return &Encoder{options: o, plans: make(map[string]*plan)}
 }
 
 // Supply gives the encoder the table of a topic, also anew after the table
@@ -52,7 +51,6 @@ func (e *Encoder) Supply(topic string, t *sinkd.Table) error {
 	}
 	c.plan.target = e.target(t, c)
 	e.plans[topic] = c.plan
-	e.answered(topic, t)
 	e.prune()
 	return nil
 }

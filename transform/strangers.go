@@ -106,8 +106,6 @@ func (e *Encoder) admit(p *plan, topic string) (reason string) {
 		switch {
 		case need != nil && slices.ContainsFunc(need.Columns, func(c sinkd.NewColumn) bool { return c.Name == s.name }):
 			continue
-		case slices.Contains(e.asked[topic], s.name):
-			return "field " + s.name + ": no column takes it, and none was added"
 		case !canBeColumn(s.name):
 			return "field " + shortened(s.name) + ": no column takes it, and none can be added, for a column cannot have that name"
 		}
@@ -156,20 +154,7 @@ func (e *Encoder) ask(b *sinkd.Batch) []sinkd.Need {
 	}
 	needs := e.lacking
 	e.lacking = nil
-	for _, need := range needs {
-		for _, c := range need.Columns {
-			e.asked[need.Topic] = append(e.asked[need.Topic], c.Name)
-		}
-	}
 	return needs
-}
-
-// answered keeps in mind which columns were asked for and are still not there,
-// so that they are not asked for again and again.
-func (e *Encoder) answered(topic string, t *sinkd.Table) {
-	e.asked[topic] = slices.DeleteFunc(e.asked[topic], func(name string) bool {
-		return slices.ContainsFunc(t.Columns, func(c sinkd.Column) bool { return c.Name == name })
-	})
 }
 
 // canBeColumn tells whether Postgres takes the name for a new column.

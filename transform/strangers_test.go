@@ -43,9 +43,9 @@ func TestRefuseFields(t *testing.T) {
 }
 
 // grow encodes values of a topic whose route adds columns, gives the encoder
-// the columns that it asks for, those of refused apart, and tells what it asked
-// for each time.
-func grow(t *testing.T, r *sinkd.Route, table *sinkd.Table, refused string, values ...string) (asked []string, b *sinkd.Batch) {
+// the columns that it asks for, late where it asks a second time, and tells what
+// it asked for each time.
+func grow(t *testing.T, r *sinkd.Route, table *sinkd.Table, late string, values ...string) (asked []string, b *sinkd.Batch) {
 	t.Helper()
 	r.Topics, r.Unknown = []string{"topic"}, sinkd.AddColumns
 	e := NewEncoder(Options{Routes: []*sinkd.Route{r}})
@@ -70,7 +70,9 @@ func grow(t *testing.T, r *sinkd.Route, table *sinkd.Table, refused string, valu
 		grown := *table
 		for _, c := range needs[0].Columns {
 			asked = append(asked, shortened(c.Name)+" "+c.Type)
-			if c.Name != refused {
+			if c.Name == late {
+				late = ""
+			} else {
 				grown.Columns = append(grown.Columns, sinkd.Column{Name: c.Name, Type: types[c.Type], TypeName: c.Type, Typmod: -1})
 			}
 		}
@@ -86,11 +88,11 @@ func grow(t *testing.T, r *sinkd.Route, table *sinkd.Table, refused string, valu
 func TestAddColumns(t *testing.T) {
 	long := strings.Repeat("x", 64)
 	for _, c := range []struct {
-		name    string
-		values  []string
-		refused string
-		asked   []string
-		dead    []string
+		name   string
+		values []string
+		late   string
+		asked  []string
+		dead   []string
 	}{
 		{"none", []string{`{"a":1}`, `{"a":2,"x":null,"kafka_offset":1,"y":"__debezium_unavailable_value"}`}, "", nil, nil},
 		{
@@ -111,7 +113,7 @@ func TestAddColumns(t *testing.T) {
 		{"escaped", []string{`{"\u0078":"\u00e9"}`}, "", []string{"x text"}, nil},
 		{"inside", []string{`{"a":1,"o":{"p":1}}`}, "", []string{"o jsonb"}, nil},
 		{"broken", []string{`{"a":1,"x":1`}, "", nil, []string{"value is not JSON: it ends too early"}},
-		{"not added", []string{`{"a":1,"x":1}`, `{"a":1}`}, "x", []string{"x bigint"}, []string{"field x: no column takes it, and none was added"}},
+		{"late", []string{`{"a":1,"x":1,"y":1}`, `{"a":1}`}, "x", []string{"x bigint", "y bigint", "x bigint"}, nil},
 		{"names", []string{`{"a":1,"":1}`, `{"a":1,"` + long + `":1}`, `{"a":1,"xmin":1}`, `{"a":1,"x\u0000":1}`}, "", nil, []string{
 			"field : no column takes it, and none can be added, for a column cannot have that name",
 			"field " + long[:63] + "...: no column takes it, and none can be added, for a column cannot have that name",
@@ -119,7 +121,7 @@ func TestAddColumns(t *testing.T) {
 			`field x\u0000` + ": no column takes it, and none can be added, for a column cannot have that name",
 		}},
 	} {
-		asked, b := grow(t, &sinkd.Route{}, table("a int", "kafka_offset bigint"), c.refused, c.values...)
+		asked, b := grow(t, &sinkd.Route{}, table("a int", "kafka_offset bigint"), c.late, c.values...)
 		var dead []string
 		for _, d := range b.Dead {
 			dead = append(dead, d.Reason)

@@ -34,6 +34,11 @@ func (c *catalog) Table(ctx context.Context, topic string) (*sinkd.Table, error)
 	return c.store.Table(ctx, r, topic)
 }
 
+// Extend adds columns to the topic's table.
+func (c *catalog) Extend(ctx context.Context, topic string, columns []sinkd.NewColumn) error {
+	return c.store.Extend(ctx, sinkd.RouteOf(c.routes, topic), topic, columns)
+}
+
 // take notes that the route writes the topic's table.
 func (c *catalog) take(r *sinkd.Route, topic string) error {
 	schema, name := r.Table(topic)
