@@ -115,3 +115,15 @@ func Starts(ctx context.Context, k Kafka, topic string, s Start) (sinkd.Topic, [
 	starts, err := b.starts(ctx, t, s)
 	return t, starts, err
 }
+
+// Answering asks the brokers for their cluster, and tells why they do not
+// answer.
+func Answering(ctx context.Context, k Kafka) error {
+	b, err := newBrokers(&k)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	_, err = b.cluster(ctx)
+	return err
+}

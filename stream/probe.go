@@ -58,41 +58,54 @@ func (f *Flow) fetch(ctx context.Context, q *queue, at int64, bytes int32) (kgo.
 	if err != nil || leader < 0 {
 		return kgo.FetchPartition{}, at, fmt.Errorf("%s has no leader: %w", p, orUnknown(err))
 	}
-	resp, err := f.fetchRequest(q, at, bytes).RequestWith(ctx, f.client.Broker(int(leader)))
+	r := &reading{kafka: &f.cfg.Kafka, Partition: p, topicID: f.topicID(p)}
+	return r.fetch(ctx, f.client.Broker(int(leader)), at, bytes)
+}
+
+// reading is how one partition is read outside of any group and session.
+type reading struct {
+	kafka *Kafka
+	sinkd.Partition
+	topicID [16]byte
+}
+
+// fetch asks a broker once, and answers the records and the next offset.
+func (p *reading) fetch(ctx context.Context, broker *kgo.Broker, at int64, bytes int32) (kgo.FetchPartition, int64, error) {
+	resp, err := p.request(at, bytes).RequestWith(ctx, broker)
 	if err != nil {
-		return kgo.FetchPartition{}, at, fmt.Errorf("fetch %s at %d: %w", p, at, err)
+		return kgo.FetchPartition{}, at, fmt.Errorf("fetch %s at %d: %w", p.Partition, at, err)
 	}
 	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
-		return kgo.FetchPartition{}, at, fmt.Errorf("fetch %s at %d: %w", p, at, err)
+		return kgo.FetchPartition{}, at, fmt.Errorf("fetch %s at %d: %w", p.Partition, at, err)
 	}
 	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
-		return kgo.FetchPartition{}, at, fmt.Errorf("fetch %s at %d: the broker left it out", p, at)
+		return kgo.FetchPartition{}, at, fmt.Errorf("fetch %s at %d: the broker left it out", p.Partition, at)
 	}
 	fp, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
 		KeepControlRecords: true,
 		Offset:             at,
-		IsolationLevel:     f.cfg.Kafka.isolation(),
+		IsolationLevel:     p.kafka.isolation(),
 		Topic:              p.Topic,
 		Partition:          p.ID,
 	}, &resp.Topics[0].Partitions[0], kgo.DefaultDecompressor(), nil)
 	if fp.Err != nil {
-		return fp, at, fmt.Errorf("fetch %s at %d: %w", p, at, fp.Err)
+		return fp, at, fmt.Errorf("fetch %s at %d: %w", p.Partition, at, fp.Err)
 	}
 	return fp, next, nil
 }
 
-// fetchRequest asks for one partition, at once, outside of any session.
-func (f *Flow) fetchRequest(q *queue, at int64, bytes int32) *kmsg.FetchRequest {
+// request asks for the partition, at once.
+func (p *reading) request(at int64, bytes int32) *kmsg.FetchRequest {
 	req := kmsg.NewPtrFetchRequest()
 	req.MaxBytes = bytes
 	req.SessionEpoch = -1
-	if !f.cfg.Kafka.ReadUncommitted {
+	if !p.kafka.ReadUncommitted {
 		req.IsolationLevel = 1
 	}
 	rp := kmsg.NewFetchRequestTopicPartition()
-	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = q.claim.ID, at, bytes
+	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = p.ID, at, bytes
 	rt := kmsg.NewFetchRequestTopic()
-	rt.Topic, rt.TopicID = q.claim.Topic, f.topicID(q.claim.Partition)
+	rt.Topic, rt.TopicID = p.Topic, p.topicID
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
 	return req

@@ -43,7 +43,7 @@ func TestScripts(t *testing.T) {
 		Setup:               func(e *testscript.Env) error { return world(t, e) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "sql": sql, "produce": produce, "answers": answers,
-			"topic": topic, "becomes": becomes,
+			"topic": topic, "becomes": becomes, "psql": psql,
 		},
 	})
 }
@@ -107,6 +107,13 @@ func sql(ts *testscript.TestScript, _ bool, args []string) {
 	for _, statement := range args {
 		_, err := conn.Exec(ctx, statement)
 		ts.Check(err)
+	}
+}
+
+// psql runs a file of statements: psql orders.sql.
+func psql(ts *testscript.TestScript, neg bool, args []string) {
+	for _, name := range args {
+		sql(ts, neg, []string{ts.ReadFile(name)})
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // require reports what the command cannot go without.
 func (c *Config) require(need Need, p *Problems) {
-	if need >= Flow && len(c.KafkaBrokers) == 0 {
+	if (need >= Flow || need == Brokers) && len(c.KafkaBrokers) == 0 {
 		p.missing("SINKD_KAFKA_BROKERS", "set it to the brokers, for example kafka:9092")
 	}
 	if need >= Flow && c.Topics == "" && c.Variables.Routes == "" {

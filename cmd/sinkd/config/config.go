@@ -31,7 +31,7 @@ type Config struct {
 // Need is how much of the configuration a command cannot go without.
 type Need int
 
-// The needs: each holds those before it.
+// The needs: each of these holds those before it.
 const (
 	// Nothing has to be set.
 	Nothing Need = iota
@@ -40,6 +40,9 @@ const (
 	// Flow: brokers and topics as well.
 	Flow
 )
+
+// Brokers stands beside the others: SINKD_KAFKA_BROKERS alone.
+const Brokers Need = -1
 
 // Load reads the configuration from the environment, given as os.Environ
 // gives it. The error is a Problems: all of them. The configuration is usable
