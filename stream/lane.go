@@ -30,6 +30,8 @@ type lane struct {
 	queues []*queue
 	// turn is the queue that the next batch takes from first.
 	turn int
+	// waits tells that some queue may be waiting for a missing row.
+	waits bool
 	// queued counts the records in the queues, weight their keys and values.
 	queued int
 	weight int64
@@ -161,9 +163,11 @@ func (l *lane) ready(now time.Time) (n int, weight int64) {
 }
 
 // restrained tells whether some queue may not give all that it has: its rate is
-// capped, or it waits. The mutex is held.
+// capped, or it waits. It is asked with every push and poll, so it looks at the
+// queues only where some did wait when it looked last. The mutex is held.
 func (l *lane) restrained() bool {
-	return l.flow.cfg.MaxRate > 0 || slices.ContainsFunc(l.queues, func(q *queue) bool { return q.wait.waiting() })
+	l.waits = l.waits && slices.ContainsFunc(l.queues, func(q *queue) bool { return q.wait.waiting() })
+	return l.waits || l.flow.cfg.MaxRate > 0
 }
 
 // sated tells that the lane holds a whole batch beyond those that it works on,
@@ -211,20 +215,28 @@ func (l *lane) cut() *flight {
 
 // shares divides size among the queues that have records to give: equal parts,
 // and what one does not need goes to the others. A queue that tries again what a
-// missing row kept back stands alone. The mutex is held.
+// missing row kept back stands alone, and at most every other batch is such a
+// try where others have records: what many wait for may be theirs. The mutex is
+// held.
 func (l *lane) shares(size int, now time.Time) map[*queue]int {
 	shares := make(map[*queue]int, len(l.queues))
 	hungry := make([]*queue, 0, len(l.queues))
 	ready := make(map[*queue]int, len(l.queues))
+	var try *queue
 	for i := range l.queues {
 		q := l.queues[(l.turn+i)%len(l.queues)]
-		if n := q.ready(now); n > 0 {
-			if q.wait.waiting() {
-				return map[*queue]int{q: min(n, size)}
-			}
-			ready[q] = n
-			hungry = append(hungry, q)
+		if ready[q] = q.ready(now); ready[q] == 0 {
+			continue
 		}
+		switch {
+		case !q.wait.waiting():
+			hungry = append(hungry, q)
+		case try == nil || q.wait.retry.Before(try.wait.retry):
+			try = q
+		}
+	}
+	if try != nil && (len(hungry) == 0 || l.turn%2 == 0) {
+		return map[*queue]int{try: min(ready[try], size)}
 	}
 	for size > 0 && len(hungry) > 0 {
 		share := max(size/len(hungry), 1)

@@ -21,9 +21,9 @@ import (
 // the queue, and where memory is short the queue gives up most of what it holds,
 // so that the budget is free for the parents.
 //
-// The time counts from the first refusal, for all that was read by then (upto):
-// once it is over, each of those that is still refused is bad data, without a
-// wait of its own.
+// The time counts from the first refusal, anew after each row that has come.
+// Once it is over, each record that was read by the first refusal (upto) and is
+// still refused is bad data, without a wait of its own.
 type patience struct {
 	since time.Time
 	upto  int64
@@ -48,8 +48,13 @@ func (w *patience) takes(n int) int {
 	return n
 }
 
-// landed ends the wait; its time goes on for what was read at its beginning.
-func (w *patience) landed() { w.retry, w.tries, w.pause = time.Time{}, 0, backoff{} }
+// landed ends the wait: the row has come, and the time of what lacks another one
+// begins anew. Without a wait, its time is over for what was read by then.
+func (w *patience) landed() {
+	if w.waiting() {
+		*w = patience{}
+	}
+}
 
 // refused notes a refusal at an offset and tells when to try again; false where
 // the time is over.
@@ -59,7 +64,7 @@ func (w *patience) refused(from, tail int64, now time.Time, limit time.Duration)
 	}
 	left := limit - now.Sub(w.since)
 	if left <= 0 {
-		w.landed()
+		*w = patience{since: w.since, upto: w.upto}
 		return false
 	}
 	w.retry = now.Add(min(w.pause.next(), left))
@@ -121,6 +126,7 @@ func (l *lane) postpone(b *sinkd.Batch, e *sinkd.Error) bool {
 			slog.Duration("since", time.Since(q.wait.since)))
 	}
 	l.putBack(q, r.From)
+	l.waits = true
 	l.poke()
 	return true
 }

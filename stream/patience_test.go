@@ -21,8 +21,9 @@ const (
 	children int32 = 1
 )
 
-// keeper is a store with a foreign key: it takes a child only where its parent
-// is there or in the same batch, and checks that ranges follow each other.
+// keeper is a store with a foreign key: it takes a child, which is what other
+// partitions than the parents' hold, only where its parent is there or in the
+// same batch, and checks that ranges follow each other.
 type keeper struct {
 	Store
 	t *testing.T
@@ -47,7 +48,7 @@ func (k *keeper) Apply(_ context.Context, _ int, b *sinkd.Batch) error {
 			k.t.Errorf("partition %d: a range from %d, the position is %d", r.Claim.ID, r.From, k.next[r.Claim.ID])
 		}
 		for _, rec := range r.Records {
-			if r.Claim.ID == children && len(b.Dead) == 0 && !k.has(b, rec.Offset) {
+			if r.Claim.ID != parents && len(b.Dead) == 0 && !k.has(b, rec.Offset) {
 				k.refused++
 				if len(b.Ranges) > 1 {
 					k.mixed++

@@ -253,16 +253,17 @@ func (p *poller) point(q *queue, force bool) {
 // keeps it from fetching for those that wait; they give memory up where others
 // need it.
 func (p *poller) regulate(ctx context.Context) {
+	limit := p.flow.budget.limit
 	for _, l := range p.flow.lanes {
 		for _, q := range l.all() {
 			switch {
 			case !q.throttled && q.glut():
 				p.pause(q)
-			case q.throttled && !q.glut() && q.holds() < p.flow.budget.limit/8 && l.holds() < p.flow.budget.limit/4:
+			case q.throttled && !q.glut() && q.holds() < limit/8 && l.holds() < limit/4:
 				q.throttled = false
 				q.active = time.Now()
 				p.flow.client.ResumeFetchPartitions(single(q.claim.Partition))
-			case q.throttled && p.flow.budget.used.Load() > p.flow.budget.limit/2:
+			case q.throttled && (l.holds() >= limit/4 || p.flow.budget.used.Load() > limit/2):
 				p.shed(ctx, q)
 			}
 		}
@@ -271,9 +272,14 @@ func (p *poller) regulate(ctx context.Context) {
 
 // shed gives back most of what a queue holds that waits for a missing row:
 // where many wait, the budget would be spent, and the row that they wait for
-// never read. The client is set to read it again.
+// never read. All queues together keep an eighth at most. The client is set to
+// read it again.
 func (p *poller) shed(ctx context.Context, q *queue) {
-	if q.held != nil || q.probing || !q.shed(p.flow.budget.limit/256) {
+	queues := 0
+	for _, l := range p.flow.lanes {
+		queues += l.claims()
+	}
+	if q.held != nil || q.probing || !q.shed(p.flow.budget.limit/int64(16*max(queues, 1))) {
 		return
 	}
 	p.quiesce(ctx)
