@@ -163,12 +163,12 @@ func TestMissingParentIsWaitedForByItsPartitionAlone(t *testing.T) {
 			t.Error("the partition does not say that it waits")
 		}
 		feed(l, parent, 3, 1)
-		time.Sleep(6 * time.Second)
+		time.Sleep(11 * time.Second) // the next try may take more than the one record, and be refused
 		k.expect([]int64{0, 1, 2, 3, 4, 5, 6, 7}, nil)
 		feed(l, parent, 4, 1)
 		time.Sleep(10 * time.Second)
 		k.expect([]int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, nil)
-		if late := k.when[5].Sub(began); late > 7*time.Second+5*time.Second {
+		if late := k.when[5].Sub(began); late > 13*time.Second {
 			t.Errorf("the first child landed after %s", late)
 		}
 		rest(t, l)

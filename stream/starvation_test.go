@@ -29,7 +29,7 @@ func TestManyWaitForOneParent(t *testing.T) {
 				t.Fatal("the parent does not land: what waits for it takes all turns")
 			}
 		}
-		time.Sleep(30 * time.Second)
+		time.Sleep(time.Minute)
 		for _, q := range waiting {
 			if q.position() != 3 {
 				t.Errorf("%s does not get a turn", q.claim)
