@@ -19,6 +19,8 @@ type Column struct {
 	Name string
 	// Type is the type's OID; a domain is given by its base type.
 	Type uint32
+	// Declared is the OID of the column's type as it is declared, a domain's own.
+	Declared uint32
 	// Kind is the type's pg_type.typtype: b base, e enum, c composite, r range,
 	// m multirange.
 	Kind byte

@@ -53,16 +53,29 @@ func (l *lane) attempt(ctx context.Context, b *sinkd.Batch) error {
 			return nil
 		}
 		l.clean(ctx)
-		if e, ok := errors.AsType[*sinkd.Error](err); ok && e.Class == sinkd.Schema {
-			l.drop() // what the session read of tables, and made for them, is not true any more
-		}
 		if t.held == nil {
-			t.blame(ctx, err)
-			return err
+			return t.failed(ctx, err)
 		}
 		l.postpone(t.held)
 		t.held = nil
 	}
+}
+
+// failed finds out what the refusal of a transaction that was rolled back means.
+func (t *transaction) failed(ctx context.Context, err error) error {
+	e, ok := errors.AsType[*sinkd.Error](err)
+	if !ok {
+		return err
+	}
+	if changed := t.mistaken(ctx, e); changed != nil {
+		e = changed
+	}
+	if e.Class == sinkd.Schema {
+		t.drop() // what the session read of tables, and made for them, is not true any more
+		return e
+	}
+	t.blame(ctx, e)
+	return e
 }
 
 // transaction is one attempt to apply a batch.

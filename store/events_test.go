@@ -58,7 +58,11 @@ func (f *fixture) target(s *store.Store, r *sinkd.Route, n int) *target {
 	f.Helper()
 	table, err := s.Table(f.Context(), r, "t")
 	f.must(err)
-	return &target{fixture: f, store: s, table: table, route: r, claims: f.claims(s, n), next: make([]int64, n)}
+	g := &target{fixture: f, store: s, table: table, route: r, claims: f.claims(s, n), next: make([]int64, n)}
+	for i := range g.claims {
+		g.next[i] = g.claims[i].Next
+	}
+	return g
 }
 
 // batch makes the batch of a log, whose rows count as the encoder counts them.

@@ -96,6 +96,8 @@ func (t *transaction) refused(err error, requests []request, results []*pgconn.R
 		return Classify(err)
 	}
 	switch r := requests[len(results)]; {
+	case r.sql == sameSQL && drifted(err):
+		return r.load.changedErr(t.batch)
 	case r.load != nil:
 		return t.explain(err, r.load, nil)
 	case r.sql == commitSQL: // a deferred constraint, say
@@ -128,6 +130,9 @@ func (t *transaction) settleCounts(ctx context.Context, requests []request) ([]r
 // transaction may have landed.
 func (t *transaction) commit(ctx context.Context, requests []request) error {
 	skipped := t.skipped()
+	for _, ld := range t.loads {
+		requests = append(requests, ld.same(false))
+	}
 	requests = append(requests,
 		request{sql: ledgerSQL, args: ledgerArgs(t.store, t.batch, skipped)},
 		request{sql: commitSQL})

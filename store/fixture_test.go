@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +44,25 @@ func setupOn(t testing.TB, url string) *fixture {
 	f.reconnect()
 	f.exec(`CREATE TABLE target (k bigint NOT NULL, note text)`)
 	return f
+}
+
+// reread lets batches be made for the table as it is now, if there is one.
+func (f *fixture) reread() {
+	f.Helper()
+	rows, err := f.db.Query(f.Context(), `SELECT attrelid, attname::text, atttypid, atttypmod, attnotnull FROM pg_attribute
+		WHERE attrelid = to_regclass('public.target') AND attnum > 0 AND NOT attisdropped`)
+	f.must(err)
+	t := &sinkd.Table{Schema: "public", Name: "target"}
+	var c sinkd.Column
+	_, err = pgx.ForEachRow(rows, []any{&t.OID, &c.Name, &c.Declared, &c.Typmod, &c.NotNull}, func() error {
+		c.Type = c.Declared
+		t.Columns = append(t.Columns, c)
+		return nil
+	})
+	f.must(err)
+	if t.OID != 0 {
+		f.table = t
+	}
 }
 
 // reconnect lets db look at where url leads by now.
@@ -210,6 +230,9 @@ func (f *fixture) exec(sql string, args ...any) {
 	f.Helper()
 	if _, err := f.db.Exec(f.Context(), sql, args...); err != nil {
 		f.Fatalf("%s: %v", sql, err)
+	}
+	if strings.Contains(sql, " TABLE ") {
+		f.reread()
 	}
 }
 

@@ -107,7 +107,7 @@ func (l *lane) connect(ctx context.Context) error {
 	l.born, l.used = time.Now(), time.Now()
 	l.types = pgtype.NewMap()
 	l.prepared, l.named, l.stages, l.shapes = make(map[string]*pgconn.StatementDescription), 0, nil, nil
-	if err := l.prepare(ctx, beginSQL, lockSQL, moveSQL, serializeSQL, burySQL, budgetSQL, allBadSQL, ledgerSQL, commitSQL); err != nil {
+	if err := l.prepare(ctx, beginSQL, lockSQL, moveSQL, serializeSQL, burySQL, budgetSQL, allBadSQL, sameSQL, ledgerSQL, commitSQL); err != nil {
 		l.drop()
 		return l.store.classifyOwn(err)
 	}

@@ -104,7 +104,11 @@ func (l *lane) shapeOf(ctx context.Context, t *sinkd.Table) (*shape, error) {
 	results, err := l.exchange(ctx,
 		request{sql: shapeSQL, args: []any{t.OID}},
 		request{sql: keySQL, args: []any{t.OID, t.Key}},
-		request{sql: insteadSQL, args: []any{t.OID}})
+		request{sql: insteadSQL, args: []any{t.OID}},
+		request{sql: sameSQL, args: sameArgs(t, false)})
+	if drifted(err) {
+		return nil, &sinkd.Error{Class: sinkd.Schema, Err: errChanged}
+	}
 	if err != nil {
 		return nil, Classify(err)
 	}

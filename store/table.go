@@ -20,7 +20,7 @@ WITH RECURSIVE base(attnum, type, typmod, required, hasdefault) AS (
            b.required OR t.typnotnull, b.hasdefault OR t.typdefault IS NOT NULL
       FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype = 'd'
 )
-SELECT a.attname, b.type, t.typtype, coalesce(e.oid, 0), coalesce(e.typtype, ''),
+SELECT a.attname, b.type, a.atttypid, t.typtype, coalesce(e.oid, 0), coalesce(e.typtype, ''),
        format_type(a.atttypid, a.atttypmod), b.typmod, b.required, NOT coalesce(l.collisdeterministic, true),
        (b.hasdefault OR a.attidentity <> ''), (a.attgenerated <> '' OR a.attidentity = 'a')
   FROM pg_attribute a

@@ -37,14 +37,14 @@ func TestTableColumns(t *testing.T) {
 	want := &sinkd.Table{
 		OID: got.OID, Schema: "public", Name: `Odd "Name`, Key: []string{"Mixed", "id"},
 		Columns: []sinkd.Column{
-			{Name: "id", Type: 20, Kind: 'b', TypeName: "bigint", Typmod: -1, NotNull: true, Default: true, Generated: true},
-			{Name: "byd", Type: 23, Kind: 'b', TypeName: "integer", Typmod: -1, NotNull: true, Default: true},
-			{Name: "Mixed", Type: 25, Kind: 'b', TypeName: "text", Typmod: -1, NotNull: true},
-			{Name: "v", Type: 1043, Kind: 'b', TypeName: "character varying(7)", Typmod: 11},
-			{Name: "d", Type: 1700, Kind: 'b', TypeName: "outer_d", Typmod: 10<<16 | 2 + 4, NotNull: true, Default: true},
-			{Name: "n", Type: 1700, Kind: 'b', TypeName: "numeric(5,1)", Typmod: 5<<16 | 1 + 4, Default: true},
-			{Name: "twice", Type: 23, Kind: 'b', TypeName: "integer", Typmod: -1, Default: true, Generated: true},
-			{Name: "a", Type: 1009, Kind: 'b', Elem: 25, ElemKind: 'b', TypeName: "text[]", Typmod: -1},
+			{Name: "id", Type: 20, Declared: 20, Kind: 'b', TypeName: "bigint", Typmod: -1, NotNull: true, Default: true, Generated: true},
+			{Name: "byd", Type: 23, Declared: 23, Kind: 'b', TypeName: "integer", Typmod: -1, NotNull: true, Default: true},
+			{Name: "Mixed", Type: 25, Declared: 25, Kind: 'b', TypeName: "text", Typmod: -1, NotNull: true},
+			{Name: "v", Type: 1043, Declared: 1043, Kind: 'b', TypeName: "character varying(7)", Typmod: 11},
+			{Name: "d", Type: 1700, Declared: got.Columns[4].Declared, Kind: 'b', TypeName: "outer_d", Typmod: 10<<16 | 2 + 4, NotNull: true, Default: true},
+			{Name: "n", Type: 1700, Declared: 1700, Kind: 'b', TypeName: "numeric(5,1)", Typmod: 5<<16 | 1 + 4, Default: true},
+			{Name: "twice", Type: 23, Declared: 23, Kind: 'b', TypeName: "integer", Typmod: -1, Default: true, Generated: true},
+			{Name: "a", Type: 1009, Declared: 1009, Kind: 'b', Elem: 25, ElemKind: 'b', TypeName: "text[]", Typmod: -1},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || got.OID == 0 {
