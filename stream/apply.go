@@ -13,6 +13,7 @@ import (
 func (l *lane) apply(ctx context.Context, in <-chan *flight) {
 	for fl := range in {
 		l.land(ctx, fl.batch, fl.encoded)
+		l.flow.health.moved(l.id)
 		l.finish(fl)
 	}
 }
@@ -43,6 +44,13 @@ func (l *lane) land(ctx context.Context, b *sinkd.Batch, encoded bool) {
 		}
 		e := classified(err)
 		l.flow.metrics.failed(e)
+		if e.Class == sinkd.Schema && !reread {
+			if err = l.reread(ctx, b); err == nil {
+				reread, encoded = true, false
+				continue
+			}
+			e = classified(err) // what the catalog says names the fix
+		}
 		switch {
 		case e.Class == sinkd.Fenced:
 			l.flow.fenced(e.Lost)
@@ -55,9 +63,6 @@ func (l *lane) land(ctx context.Context, b *sinkd.Batch, encoded bool) {
 				alone++
 			}
 			l.wait(ctx, e, wait.next())
-		case e.Class == sinkd.Schema && !reread:
-			reread, encoded = true, false
-			l.reread(ctx, b)
 		case l.postpone(b, e):
 		case e.Class == sinkd.Data && !l.split(ctx, b, e.Record):
 			l.bury(b, e)
@@ -181,15 +186,14 @@ func (l *lane) bury(b *sinkd.Batch, e *sinkd.Error) {
 }
 
 // reread supplies the encoder with the tables as they are now.
-func (l *lane) reread(ctx context.Context, b *sinkd.Batch) {
+func (l *lane) reread(ctx context.Context, b *sinkd.Batch) error {
 	var needs []sinkd.Need
 	for i := range b.Ranges {
 		if t := b.Ranges[i].Claim.Topic; i == 0 || t != b.Ranges[i-1].Claim.Topic {
 			needs = append(needs, sinkd.Need{Topic: t})
 		}
 	}
-	// Where it fails, the batch fails again, and says why.
-	_ = l.supply(ctx, needs)
+	return l.supply(ctx, needs)
 }
 
 // topics counts the batch's topics; its ranges are in order.
@@ -209,7 +213,7 @@ func (l *lane) wait(ctx context.Context, e *sinkd.Error, d time.Duration) {
 	l.setState(laneWaiting)
 	l.mu.Unlock()
 	l.flow.metrics.batches("retried")
-	l.flow.health.failing(e, d)
+	l.flow.health.retrying(l.id, e, d)
 	sleep(ctx, d)
 }
 
@@ -230,6 +234,7 @@ func (l *lane) landed(b *sinkd.Batch) {
 		}
 	}
 	l.mu.Unlock()
+	l.flow.health.moved(l.id)
 	l.flow.batchLanded(b)
 	l.recycle(b)
 }

@@ -28,6 +28,9 @@ type health struct {
 }
 
 type outage struct {
+	// lanes are those whose batch keeps failing, noLane for whatever else does:
+	// that the database answers others does not end it for them.
+	lanes    map[int]bool
 	since    time.Time
 	attempts int
 	err      error
@@ -35,16 +38,32 @@ type outage struct {
 	logged   time.Time
 }
 
+// noLane is what is not a lane's batch.
+const noLane = -1
+
 func newHealth(f *Flow) *health {
 	return &health{flow: f, outage: make(map[dependency]*outage)}
 }
 
 // up tells that a dependency answered.
-func (h *health) up(d dependency) {
+func (h *health) up(d dependency) { h.over(d, noLane) }
+
+// moved tells that a lane is done with its batch.
+func (h *health) moved(lane int) { h.over(postgres, lane) }
+
+func (h *health) over(d dependency, lane int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.flow.metrics.dependency(d, true)
 	o := h.outage[d]
+	if lane != noLane && (o == nil || !o.lanes[lane]) {
+		return
+	}
+	if o != nil {
+		if delete(o.lanes, lane); len(o.lanes) > 0 {
+			return
+		}
+	}
+	h.flow.metrics.dependency(d, true)
 	if o == nil {
 		return
 	}
@@ -61,14 +80,22 @@ func (h *health) failing(err error, d time.Duration) {
 	if errors.As(err, &e) {
 		on = postgres
 	}
+	h.fails(on, noLane, err, d)
+}
+
+// retrying tells that a lane's batch failed and is tried again after d.
+func (h *health) retrying(lane int, err error, d time.Duration) { h.fails(postgres, lane, err, d) }
+
+func (h *health) fails(on dependency, lane int, err error, d time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.flow.metrics.dependency(on, false)
 	o := h.outage[on]
 	if o == nil {
-		o = &outage{since: time.Now()}
+		o = &outage{since: time.Now(), lanes: make(map[int]bool)}
 		h.outage[on] = o
 	}
+	o.lanes[lane] = true
 	o.attempts++
 	o.err, o.next = err, time.Now().Add(d)
 	if time.Since(o.logged) > min(time.Since(o.since)/2+time.Second, time.Minute) {
