@@ -25,9 +25,10 @@ lint: bin/golangci-lint-$(GOLANGCI_LINT) bin/govulncheck-$(GOVULNCHECK) ## check
 fmt: bin/golangci-lint-$(GOLANGCI_LINT) ## format the code
 	bin/golangci-lint-$(GOLANGCI_LINT) fmt
 
-generate: need ## write what is made from the code: the README's table of variables, docs/mapping.md
+generate: need ## write what is made from the code: the README's table of variables, docs/mapping.md, docs/errors.md
 	go test ./cmd/sinkd/config -run TestREADME -update
 	go test ./transform -run TestMapping -update
+	go test ./store -run TestErrorsDocument -update
 
 demo: ## move real data while sinkd is killed, and count; KEEP=1 leaves it running
 	CGO_ENABLED=0 go run -gcflags=all=-l ./integration/demo

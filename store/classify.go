@@ -70,10 +70,24 @@ func Classify(err error) *sinkd.Error {
 	if e.Class == sinkd.Configuration {
 		e.Kind = sinkd.Refused
 	}
+	e.Hint = hintOf(pg)
 	if isOwn && e.Class == sinkd.Configuration {
 		e.Hint = bookkeeping.hint
 	}
 	return e
+}
+
+// hintOf says what can be done where the code alone tells.
+func hintOf(pg *pgconn.PgError) string {
+	switch {
+	case pg.Code == checkViolation && pg.ConstraintName == "":
+		return "make the partition that the row belongs to, or a DEFAULT partition"
+	case pg.Code == queryCanceled:
+		return "raise SINKD_STATEMENT_TIMEOUT, or find out what takes so long (a trigger, a foreign key without an index)"
+	case pg.Code == outOfMemory:
+		return "the server needs more memory, or triggers and indexes that take less"
+	}
+	return ""
 }
 
 // classOf is the table itself: the first row that matches.

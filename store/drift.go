@@ -77,5 +77,8 @@ func drifted(err error) bool {
 	return ok && pg.Code == divisionByZero
 }
 
-// misread tells of what readers of binary values say of bytes of another type.
-func misread(pg *pgconn.PgError) bool { return pg.Code == "08P01" || pg.Code == "XX000" }
+// misread tells of what Postgres says of bytes of another type, and of a view
+// that takes no rows.
+func misread(pg *pgconn.PgError) bool {
+	return pg.Code == "08P01" || pg.Code == "XX000" || pg.Code == "55000"
+}

@@ -13,7 +13,8 @@ import (
 
 // refusal is what Postgres said, without row data: DETAIL and CONTEXT hold it
 // and are left out, as are the values in messages of class 22. What a function
-// raises (P0001) are its author's words and stays.
+// raises (P0001) are its author's words and stays; under another code it is not
+// told from Postgres's own by those who write logs, and is left out.
 type refusal struct {
 	pg *pgconn.PgError
 	// table is the one that the rows were for, nil if there were none.
@@ -25,6 +26,9 @@ type refusal struct {
 // Error gives the column and its type, where COPY names one, and the message.
 func (r *refusal) Error() string {
 	text := r.pg.Message
+	if r.pg.Routine == raising && !strings.HasPrefix(r.pg.Code, raised) {
+		text = "a function or a trigger raises this, in words that are in PostgreSQL's log"
+	}
 	if strings.HasPrefix(r.pg.Code, "22") {
 		text = withoutValues(text)
 	}
@@ -40,6 +44,9 @@ func (r *refusal) Error() string {
 	}
 	return text
 }
+
+// raising is the routine of the server that PL/pgSQL's RAISE is.
+const raising = "exec_stmt_raise"
 
 // typeOf gives a column's type in brackets, empty where it is not known.
 func (r *refusal) typeOf(column string) string {

@@ -44,6 +44,8 @@ func (r *refuser) Table(context.Context, string) (*sinkd.Table, error) {
 	return &sinkd.Table{}, next(&r.read)
 }
 
+func (r *refuser) Extend(context.Context, string, []sinkd.NewColumn) error { return nil }
+
 func (r *refuser) Halt(_ context.Context, c *sinkd.Claim, _ int64, i sinkd.Incident) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
