@@ -68,6 +68,8 @@ type lane struct {
 	born  time.Time
 	used  time.Time
 	types *pgtype.Map
+	// bare tells that the session prepares nothing on bookkeeping tables.
+	bare bool
 	// prepared are the session's statements by their text, named how many there
 	// ever were.
 	prepared map[string]*pgconn.StatementDescription
@@ -107,7 +109,11 @@ func (l *lane) connect(ctx context.Context) error {
 	l.born, l.used = time.Now(), time.Now()
 	l.types = pgtype.NewMap()
 	l.prepared, l.named, l.stages, l.shapes = make(map[string]*pgconn.StatementDescription), 0, nil, nil
-	if err := l.prepare(ctx, beginSQL, lockSQL, moveSQL, serializeSQL, burySQL, budgetSQL, allBadSQL, sameSQL, ledgerSQL, commitSQL); err != nil {
+	statements := []string{sameSQL}
+	if !l.bare {
+		statements = append(statements, beginSQL, lockSQL, moveSQL, serializeSQL, burySQL, budgetSQL, allBadSQL, ledgerSQL, commitSQL)
+	}
+	if err := l.prepare(ctx, statements...); err != nil {
 		l.drop()
 		return l.store.classifyOwn(err)
 	}

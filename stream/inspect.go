@@ -110,7 +110,7 @@ func Starts(ctx context.Context, k Kafka, topic string, s Start) (sinkd.Topic, [
 	}
 	t, ok := topics[topic]
 	if !ok {
-		return sinkd.Topic{}, nil, fmt.Errorf("topic %s does not exist", topic)
+		return sinkd.Topic{}, nil, fmt.Errorf("topic %s: %w", topic, ErrNoTopic)
 	}
 	starts, err := b.starts(ctx, t, s)
 	return t, starts, err

@@ -24,6 +24,7 @@ func main() {
 type commands struct {
 	Run       runCommand       `cmd:"" help:"Move records from Kafka to PostgreSQL until stopped."`
 	Check     checkCommand     `cmd:"" help:"Tell whether run would work, and what is to mend."`
+	DryRun    dryRunCommand    `cmd:"" name:"dry-run" help:"Write a batch of each topic, show what would become of it, and take it back."`
 	Infer     inferCommand     `cmd:"" help:"Propose a table for a topic, from a sample of its records."`
 	Status    statusCommand    `cmd:"" help:"Tell how far the pipeline is."`
 	Incidents incidentsCommand `cmd:"" help:"List what needs a person, and acknowledge it."`
