@@ -50,6 +50,9 @@ type world struct {
 	connecting sync.Mutex
 	conn       *pgx.Conn
 
+	// byKey is how events enter a table with a key; nil = all are rows.
+	byKey *keyed
+
 	mu   sync.Mutex
 	next int64
 	sent map[place]int64 // good events by coordinates
@@ -113,6 +116,9 @@ func (w *world) ids(n int) (first int64) {
 
 // event gives the record of an event.
 func (w *world) event(id int64, partition int32) *kgo.Record {
+	if w.byKey != nil {
+		return w.byKey.event(id, partition)
+	}
 	value, err := json.Marshal(eventOf(id))
 	if err != nil {
 		panic(err) // a struct of strings and a number
@@ -268,6 +274,9 @@ func (w *world) audit() error {
 
 // rows finds lost, doubled, changed and phantom rows.
 func (w *world) rows(ctx context.Context, conn *pgx.Conn) ([]string, error) {
+	if w.byKey != nil {
+		return w.keyedRows(ctx, conn)
+	}
 	rows, err := conn.Query(ctx, `SELECT id, name, amount::text, kafka_partition, kafka_offset FROM events`)
 	if err != nil {
 		return nil, err

@@ -24,9 +24,10 @@ type victim struct {
 	log   []string
 }
 
-func newVictim(w *world, name string, plan []strike) *victim {
+func newVictim(w *world, name string, plan []strike, pairs ...string) *victim {
 	e, proxy := w.proxied("SINKD_BATCH_MAX_RECORDS", "200", "SINKD_BATCH_INTERVAL", "0s",
 		"SINKD_DEAD_LETTER_LIMIT", "off", "SINKD_KAFKA_SESSION_TIMEOUT", campaignSession.String())
+	e = e.with(pairs...)
 	proxy.MatchCopies()
 	proxy.Latency(3 * time.Millisecond) // there is nearly always a transaction to hit
 	v := &victim{
