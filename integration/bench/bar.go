@@ -33,6 +33,8 @@ func bars(results []result) []bar {
 			all = append(all, partitionsBar(r, many))
 		}
 	}
+	all = append(all, upsertBars(byName)...)
+	all = append(all, poisonBars(byName)...)
 	all = append(all, memoryBars(results)...)
 	for _, d := range []struct {
 		name, what string
@@ -50,6 +52,45 @@ func bars(results []result) []bar {
 	return all
 }
 
+// upsertBars compare with psql's merge.
+func upsertBars(byName map[string]*result) []bar {
+	var all []bar
+	for _, u := range []struct {
+		name, what string
+		ratio      float64
+	}{
+		{"upsert/new", "upsert, new keys", 1.8},
+		{"upsert/existing", "upsert, existing keys", 1.5},
+		{"upsert/hot", "upsert, 10 % hot keys", 1.5},
+	} {
+		if r := byName[u.name]; r != nil {
+			all = append(all, bar{u.what, fmt.Sprintf(">= %.1f x psql", u.ratio), fmt.Sprintf("%.2f x", r.ratio), r.ratio >= u.ratio})
+		}
+	}
+	if r := byName["upsert/new"]; r != nil {
+		cpu := r.median(func(s sample) float64 { return s.perMillion(s.cpu) })
+		all = append(all, bar{"CPU of sinkd, upsert", "<= 0.95 s a million", fmt.Sprintf("%.2f s", cpu), cpu <= 0.95})
+	}
+	return all
+}
+
+// poisonBars compare with the same topic without broken records.
+func poisonBars(byName map[string]*result) []bar {
+	var all []bar
+	for _, p := range []struct {
+		name, what string
+		ratio      float64
+	}{
+		{"poison/refused/1", "1 % that Postgres refuses", 0.3},
+		{"poison/undecodable/1", "1 % that we refuse", 0.8},
+	} {
+		if r := byName[p.name]; r != nil && r.ratio > 0 {
+			all = append(all, bar{p.what, fmt.Sprintf(">= %.1f x clean", p.ratio), fmt.Sprintf("%.2f x", r.ratio), r.ratio >= p.ratio})
+		}
+	}
+	return all
+}
+
 // memoryBars has one for each scenario that is about memory, and one for the
 // greediest of all others.
 func memoryBars(results []result) []bar {
@@ -61,7 +102,7 @@ func memoryBars(results []result) []bar {
 	for i := range results {
 		r := &results[i]
 		switch {
-		case r.name == copyName:
+		case r.rival:
 		case strings.HasPrefix(r.name, "memory/"):
 			all = append(all, of(strings.TrimPrefix(r.name, "memory/"), r.peak()))
 		default:

@@ -8,13 +8,18 @@ import (
 	"slices"
 )
 
-// contest lets \copy and ways to run sinkd load the same rows in turn.
+// contest lets psql and ways to run sinkd load the same rows in turn.
 type contest struct {
 	name     string
 	data     *dataset
 	records  int
 	rounds   int
 	variants []variant
+	// held is what the table, which has a key then, holds before; its records
+	// are heldRecords. psql merges the rows where merges, by statement.
+	held        *dataset
+	heldRecords int
+	merges      bool
 }
 
 // variant is one way to run sinkd.
@@ -37,14 +42,19 @@ func (c *contest) narrowed(run *regexp.Regexp) scenario {
 	return &kept
 }
 
-// copyName is what the rounds of \copy are called in results.
-const copyName = `psql \copy`
+// What psql's rounds are called in results.
+const (
+	copyName  = `psql \copy`
+	mergeName = "psql merge"
+)
 
-// race is a contest while it is run: the first way is \copy's.
+// race is a contest while it is run: the first way is psql's.
 type race struct {
 	*contest
 	*bench
 	ways []way
+	// rows is how many the table holds in the end.
+	rows int64
 	want fingerprint
 }
 
@@ -84,15 +94,11 @@ func (c *contest) heading(b *bench) string {
 	return fmt.Sprintf("%s: %d records of %d bytes, %d rounds", c.name, c.records, c.data.size(b.opts.seed), c.rounds)
 }
 
-// prepare fills topics and text file.
+// prepare fills topics and text files.
 func (r *race) prepare(ctx context.Context) error {
-	file, err := r.textFile(r.data, r.variants[0].partitions, r.records)
-	if err != nil {
+	if err := r.rival(); err != nil {
 		return err
 	}
-	r.ways = []way{{result: result{name: copyName}, load: func(ctx context.Context) (sample, error) {
-		return r.copyRun(ctx, file, r.records)
-	}}}
 	for _, v := range r.variants {
 		if _, err := r.topic(ctx, r.data, v.partitions, r.records); err != nil {
 			return err
@@ -104,6 +110,25 @@ func (r *race) prepare(ctx context.Context) error {
 	return nil
 }
 
+// rival makes psql's way.
+func (r *race) rival() error {
+	r.rows = int64(r.records)
+	partitions := r.variants[0].partitions
+	if !r.merges {
+		file, err := r.textFile(r.data, partitions, r.records)
+		r.ways = []way{{result: result{name: copyName, rival: true}, load: func(ctx context.Context) (sample, error) {
+			return r.copyRun(ctx, file, r.records)
+		}}}
+		return err
+	}
+	script, rows, err := r.mergeScript(r.contest, partitions)
+	r.rows = rows
+	r.ways = []way{{result: result{name: mergeName, rival: true}, load: func(ctx context.Context) (sample, error) {
+		return r.scriptRun(ctx, script, r.records)
+	}}}
+	return err
+}
+
 // warmUp lets sinkd load once before anything counts: a broker that was just
 // started compiles its code on the way, and makes the topic of all groups.
 func (r *race) warmUp(ctx context.Context) error {
@@ -111,23 +136,23 @@ func (r *race) warmUp(ctx context.Context) error {
 		return nil
 	}
 	r.warm = true
-	if err := r.fresh(ctx, r.data.columns); err != nil {
+	if err := r.table(ctx, r.bench); err != nil {
 		return err
 	}
 	_, err := r.ways[1].load(ctx)
 	return err
 }
 
-// round lets each way load once. \copy is the first in the first round, since
+// round lets each way load once. psql is the first in the first round, since
 // the others are compared with what it loaded; then the order rotates.
 func (r *race) round(ctx context.Context, round int) error {
 	for k := range r.ways {
 		w := &r.ways[(k+round)%len(r.ways)]
-		if err := r.fresh(ctx, r.data.columns); err != nil {
+		if err := r.table(ctx, r.bench); err != nil {
 			return err
 		}
 		r.settle(ctx)
-		s, err := w.load(ctx)
+		s, err := r.written(ctx, w.load)
 		if err != nil {
 			return err
 		}
@@ -138,8 +163,8 @@ func (r *race) round(ctx context.Context, round int) error {
 		if r.want == (fingerprint{}) {
 			r.want = got
 		}
-		if got != r.want || got.rows != int64(r.records) {
-			return fmt.Errorf("%s left other rows: %+v, want %d, %+v", w.name, got, r.records, r.want)
+		if got != r.want || got.rows != r.rows {
+			return fmt.Errorf("%s left other rows: %+v, want %d, %+v", w.name, got, r.rows, r.want)
 		}
 		r.say("round %d/%d, %s: %.2f s, CPU %.2f s (system %.2f), others %.0f %%", round+1, r.rounds, w.name,
 			s.wall.Seconds(), s.cpu.Seconds(), s.sys.Seconds(), 100*s.disturbed())
@@ -148,7 +173,7 @@ func (r *race) round(ctx context.Context, round int) error {
 	return nil
 }
 
-// results compares each way with \copy, round by round.
+// results compares each way with psql, round by round.
 func (r *race) results() []result {
 	results := make([]result, 0, len(r.ways))
 	base := r.ways[0].samples

@@ -23,6 +23,10 @@ type dataset struct {
 	// topic is the dataset whose topics hold the records.
 	topic   string
 	columns string
+	// key is the table's, and shared tells that more than one record may have
+	// the same.
+	key    string
+	shared bool
 	// fill makes key, value and line of record i; it draws from r only.
 	fill func(r *rand.Rand, i int, rec *record)
 }

@@ -14,13 +14,7 @@ var narrow = &dataset{
 	name: "narrow", topic: "narrow", columns: eventColumns,
 	fill: func(r *rand.Rand, i int, rec *record) {
 		e := drawEvent(r, i, rec.time)
-		rec.key = strconv.AppendInt(rec.key, e.id, 10)
-		rec.value = append(rec.value, '{')
-		for f := range eventFields {
-			rec.value = e.field(rec.value, f)
-		}
-		rec.value[len(rec.value)-1] = '}'
-		rec.line = e.line(rec.line)
+		e.fill(rec)
 	},
 }
 
@@ -113,4 +107,15 @@ func (e *event) line(b []byte) []byte {
 func appendCents(b []byte, cents int64) []byte {
 	b = append(strconv.AppendInt(b, cents/100, 10), '.')
 	return append(b, byte('0'+cents/10%10), byte('0'+cents%10))
+}
+
+// fill makes the event a record.
+func (e *event) fill(rec *record) {
+	rec.key = strconv.AppendInt(rec.key, e.id, 10)
+	rec.value = append(rec.value, '{')
+	for f := range eventFields {
+		rec.value = e.field(rec.value, f)
+	}
+	rec.value[len(rec.value)-1] = '}'
+	rec.line = e.line(rec.line)
 }

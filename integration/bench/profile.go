@@ -21,7 +21,7 @@ func (b *bench) profileRun(ctx context.Context, c *contest, v variant, before *r
 		b.say("%s ends too early for a profile: give more -records", v.name)
 		return nil
 	}
-	if err := b.fresh(ctx, c.data.columns); err != nil {
+	if err := c.table(ctx, b); err != nil {
 		return err
 	}
 	const token = "bench"

@@ -11,7 +11,7 @@ import (
 func printRates(w io.Writer, heading string, results []result) {
 	_, _ = fmt.Fprintf(w, "%s\n", heading)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(t, "\trows/s\tx \\copy\trounds\tCPU s/M: itself\tpostgres\tbroker\tother\tpeak MiB\t")
+	_, _ = fmt.Fprintln(t, "\trows/s\tx psql\trounds\tCPU s/M: itself\tpostgres\tbroker\tother\tpeak MiB\tWAL B/row\ttable MiB\t")
 	for i := range results {
 		r := &results[i]
 		_, _ = fmt.Fprintf(t, "%s\t%.0f\t%s\t%s\t", r.name, r.median(sample.rate), ratio(r), spread(r.ratios))
@@ -23,7 +23,9 @@ func printRates(w io.Writer, heading string, results []result) {
 		} {
 			_, _ = fmt.Fprintf(t, "%.2f\t", r.median(func(s sample) float64 { return s.perMillion(part(s)) }))
 		}
-		_, _ = fmt.Fprintf(t, "%.0f\t\n", float64(r.peak())/(1<<20))
+		_, _ = fmt.Fprintf(t, "%.0f\t%.0f\t%.0f\t\n", float64(r.peak())/(1<<20),
+			r.median(func(s sample) float64 { return float64(s.wal) / float64(s.records) }),
+			r.median(func(s sample) float64 { return float64(s.size) / (1 << 20) }))
 	}
 	_ = t.Flush()
 	_, _ = fmt.Fprintln(w)
@@ -64,3 +66,20 @@ func printDelays(w io.Writer, r *result, acked []time.Duration) {
 func milliseconds(d time.Duration) string { return fmt.Sprintf("%.1f ms", d.Seconds()*1000) }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%.0f MiB", float64(n)/(1<<20)) }
+
+// printPoison prints the rates of topics with broken records. Those that halt
+// have none.
+func printPoison(w io.Writer, records int, results []result) {
+	_, _ = fmt.Fprintf(w, "poison: %d records\n", records)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	_, _ = fmt.Fprintln(t, "\tseconds\tx clean\trounds\tCPU s: itself\tpostgres\tpeak MiB\t")
+	for i := range results {
+		r := &results[i]
+		_, _ = fmt.Fprintf(t, "%s\t%.2f\t%s\t%s\t%.2f\t%.2f\t%.0f\t\n", r.name,
+			r.median(func(s sample) float64 { return s.wall.Seconds() }), ratio(r), spread(r.ratios),
+			r.median(func(s sample) float64 { return s.cpu.Seconds() }),
+			r.median(func(s sample) float64 { return s.usage.postgres.Seconds() }), float64(r.peak())/(1<<20))
+	}
+	_ = t.Flush()
+	_, _ = fmt.Fprintln(w)
+}

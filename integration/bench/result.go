@@ -15,6 +15,9 @@ type sample struct {
 	sys     time.Duration // the system's part of cpu
 	peak    int64
 	usage   usage
+	// wal are the bytes of WAL that the server wrote meanwhile, size those of
+	// table and indexes afterwards.
+	wal, size int64
 }
 
 // rate is in records a second.
@@ -38,7 +41,9 @@ func (s sample) disturbed() float64 {
 type result struct {
 	name    string
 	samples []sample
-	// ratio is the rate against that of \copy; 0 = there was none.
+	// rival tells that it is not sinkd's.
+	rival bool
+	// ratio is the rate against psql's; 0 = there was none.
 	ratio float64
 	// ratios are those of the rounds.
 	ratios []float64

@@ -50,7 +50,7 @@ func TestBars(t *testing.T) {
 		missed  []string
 	}{
 		{"all met", []result{
-			{name: copyName, samples: []sample{slow}},
+			{name: copyName, rival: true, samples: []sample{slow}},
 			{name: "append/4", ratio: 1.5, ratios: []float64{1.5}, samples: []sample{fast}},
 			{name: "append/100", ratio: 1.4, ratios: []float64{1.4}, samples: []sample{fast}},
 			{name: "latency/idle", delays: []time.Duration{19 * time.Millisecond}},

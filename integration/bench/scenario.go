@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -20,7 +21,7 @@ type scenario interface {
 // scenarios lists all there is to measure.
 func scenarios(o options) []scenario {
 	byDefault, oneLane := []string(nil), []string{"SINKD_LANES=1"}
-	return []scenario{
+	return slices.Concat([]scenario{
 		&contest{name: "append", data: narrow, records: o.records, rounds: o.rounds, variants: []variant{
 			{name: "append/4", partitions: 4, env: byDefault},
 			{name: "append/4/1-lane", partitions: 4, env: oneLane},
@@ -32,6 +33,7 @@ func scenarios(o options) []scenario {
 		&contest{name: "wide", data: wide, records: o.records / 4, rounds: o.rounds, variants: []variant{
 			{name: "wide/4", partitions: 4, env: byDefault},
 		}},
+	}, upserts(o), poisons(o), []scenario{
 		&contest{name: "memory/200", data: narrow, records: o.records, rounds: 1, variants: []variant{
 			{name: "memory/200", partitions: 200, env: byDefault},
 		}},
@@ -41,7 +43,7 @@ func scenarios(o options) []scenario {
 		&pace{name: "latency/idle", gap: quiet, samples: o.samples},
 		&pace{name: "latency/50ms", gap: every50ms, samples: 2 * o.samples},
 		&pace{name: "latency/50ms/0s", gap: every50ms, samples: 2 * o.samples, env: []string{"SINKD_BATCH_INTERVAL=0s"}},
-	}
+	})
 }
 
 // choose gives the scenarios, and of them the parts, that match.
