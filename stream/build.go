@@ -125,9 +125,9 @@ func later(a, b time.Time) time.Time {
 }
 
 // aimed tells that the queues hold all that the flow was asked to catch up
-// with: there is nothing to wait for. The mutex is held.
+// with, and may give it: there is nothing to wait for. The mutex is held.
 func (l *lane) aimed() bool {
-	if !l.flow.cfg.UntilCaughtUp {
+	if !l.flow.cfg.UntilCaughtUp || l.flow.cfg.MaxRate > 0 {
 		return false
 	}
 	return !slices.ContainsFunc(l.queues, func(q *queue) bool { return q.tail < l.flow.caught.targets[q.claim.Partition] })
@@ -141,8 +141,9 @@ func (l *lane) gapAt(q *queue) time.Time {
 	return q.moved.Add(gapInterval)
 }
 
+// gapDue tells that the queue has a range without records to give.
 func (l *lane) gapDue(q *queue, now time.Time) bool {
-	return q.tail > q.taken && !l.gapAt(q).After(now)
+	return !q.closed && len(q.records) == 0 && q.tail > q.taken && !l.gapAt(q).After(now)
 }
 
 // maxNeeds is how often an encoder may lack something for one batch: the table,

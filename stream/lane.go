@@ -184,12 +184,12 @@ func (l *lane) sated() bool {
 func (l *lane) cut() *flight {
 	size := l.sizer.size()
 	fl := &flight{batch: &sinkd.Batch{ID: uuid.New(), Started: time.Now()}}
-	shares := l.shares(size, fl.batch.Started)
+	shares, alone := l.shares(size, fl.batch.Started)
 	room := l.flow.cfg.BatchBytes
 	for i := range l.queues {
 		q := l.queues[(l.turn+i)%len(l.queues)]
 		n := shares[q]
-		if q.closed || (n == 0 && !(len(q.records) == 0 && l.gapDue(q, fl.batch.Started))) {
+		if n == 0 && (alone || !l.gapDue(q, fl.batch.Started)) {
 			continue
 		}
 		n, held := q.within(n, room, len(fl.batch.Ranges) == 0)
@@ -216,27 +216,30 @@ func (l *lane) cut() *flight {
 // shares divides size among the queues that have records to give: equal parts,
 // and what one does not need goes to the others. A queue that tries again what a
 // missing row kept back stands alone, and at most every other batch is such a
-// try where others have records: what many wait for may be theirs. The mutex is
-// held.
-func (l *lane) shares(size int, now time.Time) map[*queue]int {
-	shares := make(map[*queue]int, len(l.queues))
+// try where others have something: what many wait for may be theirs. The mutex
+// is held.
+func (l *lane) shares(size int, now time.Time) (shares map[*queue]int, alone bool) {
+	shares = make(map[*queue]int, len(l.queues))
 	hungry := make([]*queue, 0, len(l.queues))
 	ready := make(map[*queue]int, len(l.queues))
 	var try *queue
+	others := false
 	for i := range l.queues {
 		q := l.queues[(l.turn+i)%len(l.queues)]
-		if ready[q] = q.ready(now); ready[q] == 0 {
-			continue
-		}
+		ready[q] = q.ready(now)
 		switch {
+		case ready[q] == 0:
+			others = others || l.gapDue(q, now)
 		case !q.wait.waiting():
+			others = true
 			hungry = append(hungry, q)
 		case try == nil || q.wait.retry.Before(try.wait.retry):
 			try = q
 		}
 	}
-	if try != nil && (len(hungry) == 0 || l.turn%2 == 0) {
-		return map[*queue]int{try: min(ready[try], size)}
+	if try != nil && (!others || l.turn%2 == 0) {
+		shares[try] = min(ready[try], size)
+		return shares, true
 	}
 	for size > 0 && len(hungry) > 0 {
 		share := max(size/len(hungry), 1)
@@ -251,7 +254,7 @@ func (l *lane) shares(size int, now time.Time) map[*queue]int {
 		}
 		hungry = rest
 	}
-	return shares
+	return shares, false
 }
 
 // within counts how many of the queue's first n records fit into room bytes,

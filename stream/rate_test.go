@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sinkd/sinkd"
 )
 
 // TestRateIsCapped takes batches whenever they are due, from partitions that
@@ -80,6 +82,30 @@ func TestCappedQueueDoesNotSateItsLane(t *testing.T) {
 		l.finish(l.cut())
 		if due, _ := l.due(time.Now()); due {
 			t.Error("a drain waits for a capped queue")
+		}
+	})
+}
+
+// TestCapDoesNotMakeBatchesSmall: where all that is wanted is queued, a capped
+// queue still waits for the interval, not for each of its tokens.
+func TestCapDoesNotMakeBatchesSmall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newTestLane(50000)
+		l.flow.cfg.MaxRate, l.flow.cfg.UntilCaughtUp = 100, true
+		q := l.with(0, 1000)
+		l.flow.caught = &caughtUp{targets: map[sinkd.Partition]int64{q.claim.Partition: 1000}}
+		batches := 0
+		for began := time.Now(); time.Since(began) < 5*time.Second; {
+			due, at := l.due(time.Now())
+			if !due {
+				time.Sleep(time.Until(at))
+				continue
+			}
+			l.finish(l.cut())
+			batches++
+		}
+		if batches > 30 {
+			t.Errorf("%d batches in 5s, want one every 200ms", batches)
 		}
 	})
 }

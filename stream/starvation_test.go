@@ -85,3 +85,18 @@ func TestWaitingQueuesLeaveMemoryToOthers(t *testing.T) {
 		})
 	}
 }
+
+// TestTryStandsAlone: markers of others would make a refused try a batch to be
+// split.
+func TestTryStandsAlone(t *testing.T) {
+	l := newTestLane(10)
+	q := l.with(0, 5)
+	q.wait = patience{retry: time.Now(), tries: 1}
+	l.with(1, 0).skipTo(7)
+	if b := l.cut().batch; len(b.Ranges) != 1 || b.Records() != 1 {
+		t.Errorf("a try of %d ranges with %d records", len(b.Ranges), b.Records())
+	}
+	if b := l.cut().batch; len(b.Ranges) != 1 || b.Ranges[0].Until != 7 {
+		t.Error("the markers do not get their turn")
+	}
+}
