@@ -62,6 +62,10 @@ func Landing() []Column {
 	}
 }
 
+// LandingKey names the primary key of a landing table that is written more than
+// once: the record's coordinates.
+func LandingKey() []string { return []string{"kafka_topic", "kafka_partition", "kafka_offset"} }
+
 // IsLanding tells whether the table's columns are those of a landing table,
 // in whatever order.
 func (t *Table) IsLanding() bool {

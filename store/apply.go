@@ -43,7 +43,11 @@ func (l *lane) attempt(ctx context.Context, b *sinkd.Batch) error {
 	if err := l.connect(ctx); err != nil {
 		return Classify(err)
 	}
-	t := &transaction{lane: l, batch: b, loads: loadsOf(b)}
+	t := &transaction{lane: l, batch: b, loads: l.loads(b)}
+	if l.store.cfg.Idempotent {
+		// No claim has ended a predecessor that is stalled inside its COPY.
+		defer l.store.endBlockers(ctx, pidOf(l.conn))()
+	}
 	l.choose(t.loads)
 	for {
 		err := t.run(ctx)
@@ -104,8 +108,15 @@ func (t *transaction) run(ctx context.Context) error {
 	return nil
 }
 
-// begin opens the transaction and moves the positions, in one round trip.
+// begin opens the transaction and moves the positions, where they are kept, in
+// one round trip.
 func (t *transaction) begin(ctx context.Context) error {
+	if t.store.cfg.Idempotent {
+		if _, err := t.exchange(ctx, request{sql: beginSQL}); err != nil {
+			return Classify(err)
+		}
+		return nil
+	}
 	b := t.batch
 	c := columnsOf(b.Ranges)
 	pipeline := t.store.cfg.Pipeline

@@ -77,14 +77,14 @@ func (s *Store) sample(ctx context.Context, pid uint32, before []string) (stalle
 			stalled = append(stalled, backend)
 			if ended {
 				s.cfg.Metrics.terminated.Inc()
-				s.cfg.Logger.Warn("ended a stalled session that held a position row", slog.String("backend", backend))
+				s.cfg.Logger.Warn("ended a stalled session that others waited for", slog.String("backend", backend))
 			}
 			return nil
 		})
 		return err
 	})
 	if err != nil && ctx.Err() == nil {
-		s.cfg.Logger.Warn("cannot look for what holds a position row", slog.Any("error", err))
+		s.cfg.Logger.Warn("cannot look for what is waited for", slog.Any("error", err))
 	}
 	return stalled
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -28,10 +29,12 @@ const oldest = 140000
 // nothing. A database that cannot be reached is the first and only finding.
 func (s *Store) Check(ctx context.Context) []Finding {
 	var findings []Finding
+	checks := []func(context.Context, *pgx.Conn) (Finding, error){checkVersion, s.checkTemporary, s.checkPooler}
+	if !s.cfg.Idempotent {
+		checks = slices.Insert(checks, 2, s.checkBookkeeping)
+	}
 	err := s.control.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		for _, check := range []func(context.Context, *pgx.Conn) (Finding, error){
-			checkVersion, s.checkTemporary, s.checkBookkeeping, s.checkPooler,
-		} {
+		for _, check := range checks {
 			f, err := check(ctx, conn)
 			if err != nil {
 				return err

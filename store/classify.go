@@ -131,7 +131,7 @@ func (s *Store) classifyOwn(err error) *sinkd.Error {
 // classify classifies the error of a statement on users' tables, whose
 // triggers and constraints may yet have met a bookkeeping table.
 func (s *Store) classify(err error) *sinkd.Error {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.SchemaName == s.cfg.Schema {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && !s.cfg.Idempotent && pg.SchemaName == s.cfg.Schema {
 		return s.classifyOwn(err)
 	}
 	return Classify(err)

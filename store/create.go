@@ -16,7 +16,7 @@ import (
 // start at once do so one after the other, and the later ones do nothing:
 // IF NOT EXISTS alone fails when two transactions create the table at once.
 func (s *Store) create(ctx context.Context, conn *pgx.Conn, t *sinkd.Table, topic string) error {
-	ddl := landingSQL(t)
+	ddl := s.landingSQL(t)
 	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('sinkd create ' || $1, 0))`, t.String())
 		if err != nil {
@@ -65,16 +65,21 @@ func noSchema(t *sinkd.Table) error {
 
 func (s *Store) noRight(t *sinkd.Table) error {
 	return misfit(t, "it does not exist, and there is no right to create it",
-		fmt.Sprintf("GRANT USAGE, CREATE ON SCHEMA %s TO %s; or create it: %s;", quote(t.Schema), quote(s.user()), landingSQL(t)))
+		fmt.Sprintf("GRANT USAGE, CREATE ON SCHEMA %s TO %s; or create it: %s;", quote(t.Schema), quote(s.user()), s.landingSQL(t)))
 }
 
-func landingSQL(t *sinkd.Table) string {
+// landingSQL makes the landing table. Where a record may be written again, its
+// coordinates are the key by which that is seen.
+func (s *Store) landingSQL(t *sinkd.Table) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s", quote(t.Schema, t.Name))
 	sep := " ("
 	for _, c := range sinkd.Landing() {
 		fmt.Fprintf(&b, "%s%s %s", sep, quote(c.Name), c.TypeName)
 		sep = ", "
+	}
+	if s.cfg.Idempotent {
+		b.WriteString(", PRIMARY KEY (" + names(sinkd.LandingKey(), "") + ")")
 	}
 	b.WriteString(")")
 	return b.String()

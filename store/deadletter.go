@@ -119,8 +119,16 @@ func (s *Store) refuseBad(b *sinkd.Batch) error {
 	return &sinkd.Error{
 		Class: sinkd.Configuration, Kind: sinkd.BadRecord, Topic: d.Record.Topic, Record: d.Record,
 		SQLState: d.SQLState, Err: errors.New(describe(d)),
-		Hint: "SINKD_ON_BAD_RECORD=dead-letter would keep such records and go on",
+		Hint: s.hintBad(),
 	}
+}
+
+// hintBad says how a pipeline goes on that has stopped at a bad record.
+func (s *Store) hintBad() string {
+	if s.cfg.Idempotent {
+		return "mend the table or the mapping and start again, or stop sinkd and set the consumer group's offset behind the record; SINKD_DELIVERY=exactly-once would keep such records as dead letters and go on"
+	}
+	return "SINKD_ON_BAD_RECORD=dead-letter would keep such records and go on"
 }
 
 // describe names a dead letter and its reason, for logs and incidents: without

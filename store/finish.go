@@ -110,6 +110,9 @@ func (t *transaction) refused(err error, requests []request, results []*pgconn.R
 // count, or the COMMIT on how many dead letters there are, and gives those that
 // are left to run.
 func (t *transaction) settleCounts(ctx context.Context, requests []request) ([]request, error) {
+	if t.store.cfg.Idempotent {
+		return requests, nil // there is no ledger; what is counted is told after the COMMIT
+	}
 	counts := len(t.batch.Dead) > 0
 	for _, r := range requests {
 		counts = counts || r.sense != 0
@@ -133,13 +136,18 @@ func (t *transaction) commit(ctx context.Context, requests []request) error {
 	for _, ld := range t.loads {
 		requests = append(requests, ld.same(false))
 	}
-	requests = append(requests,
-		request{sql: ledgerSQL, args: ledgerArgs(t.store, t.batch, skipped)},
-		request{sql: commitSQL})
+	if !t.store.cfg.Idempotent {
+		requests = append(requests, request{sql: ledgerSQL, args: ledgerArgs(t.store, t.batch, skipped)})
+	}
+	requests = append(requests, request{sql: commitSQL})
 	results, err := t.exchange(ctx, requests...)
 	if len(results) == len(requests) {
 		if tag := results[len(results)-1].CommandTag.String(); tag != "COMMIT" {
 			return &sinkd.Error{Class: sinkd.Transient, Err: fmt.Errorf("the server answered %s to COMMIT", tag)}
+		}
+		if t.store.cfg.Idempotent {
+			tell(requests, results)
+			skipped = t.skipped()
 		}
 		recount(t.batch, positionsOf(t.batch.Ranges, skipped))
 		return nil
@@ -148,7 +156,7 @@ func (t *transaction) commit(ctx context.Context, requests []request) error {
 		return e
 	}
 	if _, answered := errors.AsType[*pgconn.PgError](err); !answered || t.conn.IsClosed() {
-		t.unknown = positionsOf(t.batch.Ranges, skipped)
+		t.unknown, t.orphan = positionsOf(t.batch.Ranges, skipped), pidOf(t.conn)
 		return errUnknown
 	}
 	return t.refused(err, requests, results)

@@ -6,7 +6,7 @@ import "github.com/sinkd/sinkd"
 func (s *Store) LandingSQL(r *sinkd.Route, topic string) string {
 	t := &sinkd.Table{}
 	t.Schema, t.Name = r.Table(topic)
-	return landingSQL(t) + ";"
+	return s.landingSQL(t) + ";"
 }
 
 // NoBooks tells of an error that there are no bookkeeping tables yet.

@@ -85,6 +85,9 @@ type lane struct {
 	// unknown are the ranges of a batch whose COMMIT had no answer, with what
 	// it skipped; nothing else is applied before that is resolved.
 	unknown []sinkd.Range
+	// orphan is the backend of that COMMIT, where no position rows tell what
+	// became of it.
+	orphan uint32
 }
 
 // connect makes sure of a session that is fit for a batch.
@@ -109,9 +112,9 @@ func (l *lane) connect(ctx context.Context) error {
 	l.born, l.used = time.Now(), time.Now()
 	l.types = pgtype.NewMap()
 	l.prepared, l.named, l.stages, l.shapes = make(map[string]*pgconn.StatementDescription), 0, nil, nil
-	statements := []string{sameSQL}
-	if !l.bare {
-		statements = append(statements, beginSQL, lockSQL, moveSQL, serializeSQL, burySQL, budgetSQL, allBadSQL, ledgerSQL, commitSQL)
+	statements := []string{beginSQL, sameSQL, commitSQL}
+	if !l.bare && !l.store.cfg.Idempotent {
+		statements = append(statements, lockSQL, moveSQL, serializeSQL, burySQL, budgetSQL, allBadSQL, ledgerSQL)
 	}
 	if err := l.prepare(ctx, statements...); err != nil {
 		l.drop()

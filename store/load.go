@@ -18,6 +18,9 @@ type load struct {
 	// eager tells that rows with a key go straight into the table, in the hope
 	// that it has none of them.
 	eager bool
+	// place are the columns that have a row's place in the log, where an older
+	// record must not overwrite a newer one by it.
+	place *place
 	// shape is what the session knows of the table; nil where the rows go
 	// straight into it.
 	shape *shape
@@ -50,6 +53,18 @@ func loadsOf(b *sinkd.Batch) []*load {
 			loads = append(loads, &load{table: r.Table, route: r.Route, text: map[string]bool{}})
 		}
 		loads[at].add(r)
+	}
+	return loads
+}
+
+// loads gives what the batch has for each table, with what tells the age of its
+// rows where nothing fences a writer.
+func (l *lane) loads(b *sinkd.Batch) []*load {
+	loads := loadsOf(b)
+	if l.store.cfg.Idempotent {
+		for _, ld := range loads {
+			ld.place = placeOf(ld.table, ld.route)
+		}
 	}
 	return loads
 }

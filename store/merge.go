@@ -118,7 +118,7 @@ func (ld *load) known(li list) []request {
 	var statements []request
 	if set := ld.sets(li.columns, "s."); !ld.ignores() && set != "" {
 		update := "UPDATE " + ld.target() + " SET " + set + " FROM " + li.stage.name + " AS s" +
-			where(ld.matches(), li.is(), ld.newer(li, ld.source("s.", ld.version())))
+			where(ld.matches(), li.is(), ld.newer(li, func(c string) string { return ld.source("s.", c) }))
 		statements = append(statements, ld.updated(update))
 	}
 	return append(statements,
@@ -153,22 +153,23 @@ func (ld *load) insertSQL(li list) string {
 		b.WriteString("NOTHING")
 		return b.String()
 	}
-	b.WriteString("UPDATE SET " + set + where(ld.newer(li, "excluded."+quote(ld.version()))))
+	b.WriteString("UPDATE SET " + set + where(ld.newer(li, func(c string) string { return "excluded." + quote(c) })))
 	return b.String()
 }
 
 // newer is the condition that the row is not older than the table's, empty
-// where there are no versions. A row without a version is older than any.
-func (ld *load) newer(li list, version string) string {
+// where neither versions nor places tell; source gives a column of the row. A
+// row without a version is older than any.
+func (ld *load) newer(li list, source func(column string) string) string {
 	column := ld.version()
 	if column == "" {
-		return ""
+		return ld.place.notBefore(source)
 	}
 	has := "t." + quote(column)
 	if !slices.Contains(li.columns, column) {
 		return has + " IS NULL"
 	}
-	return "(" + has + " IS NULL OR " + version + " >= " + has + ")"
+	return "(" + has + " IS NULL OR " + source(column) + " >= " + has + ")"
 }
 
 // sets are the assignments of the columns that are not of the key. What comes

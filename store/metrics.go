@@ -20,14 +20,14 @@ func NewMetrics(reg prometheus.Registerer, pipeline string) *Metrics {
 		}, []string{"resolved"}),
 		terminated: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sinkd_blockers_terminated_total", ConstLabels: labels,
-			Help: "Stalled sessions of this pipeline that were ended because they held a position row.",
+			Help: "Stalled sessions of this pipeline that were ended because others waited for what they held.",
 		}),
 		schemaChanges: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sinkd_schema_changes_total", ConstLabels: labels,
 			Help: "DDL that sinkd ran on target tables.",
 		}, []string{"table", "action"}),
 	}
-	for _, o := range []outcome{landed, lost, fenced} {
+	for _, o := range []outcome{landed, lost, fenced, again} {
 		m.commitUnknown.WithLabelValues(o.String())
 	}
 	reg.MustRegister(m.commitUnknown, m.terminated, m.schemaChanges)

@@ -46,7 +46,7 @@ func (r *Rehearsal) Apply(ctx context.Context, b *sinkd.Batch) error {
 	if err := r.run(ctx, `SAVEPOINT sinkd_part`); err != nil {
 		return Classify(err)
 	}
-	t := &transaction{lane: r.lane, batch: b, loads: loadsOf(b)}
+	t := &transaction{lane: r.lane, batch: b, loads: r.lane.loads(b)}
 	stages := len(r.lane.stages)
 	err := r.attempt(ctx, t)
 	if err == nil {

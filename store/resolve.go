@@ -17,10 +17,12 @@ const (
 	landed outcome = iota
 	lost
 	fenced
+	// again: nothing tells, and the batch is applied once more.
+	again
 )
 
 // String names the outcome as the metric does.
-func (o outcome) String() string { return [...]string{"landed", "lost", "fenced"}[o] }
+func (o outcome) String() string { return [...]string{"landed", "lost", "fenced", "again"}[o] }
 
 // settled finds out what became of the batch whose COMMIT had no answer. done
 // tells that b is that batch and has landed; an error, that it is not to be
@@ -29,6 +31,9 @@ func (o outcome) String() string { return [...]string{"landed", "lost", "fenced"
 // Without this a retry would be refused by the compare-and-set where the first
 // attempt had landed: safe, but the writer would drop and claim anew.
 func (l *lane) settled(ctx context.Context, b *sinkd.Batch) (done bool, err error) {
+	if l.store.cfg.Idempotent {
+		return false, l.outlive(ctx)
+	}
 	what, err := l.resolve(ctx)
 	if err != nil {
 		l.clean(ctx)

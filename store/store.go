@@ -41,6 +41,10 @@ type Config struct {
 	DeadLetterPer   time.Duration
 	// StopOnBadRecord refuses batches with dead letters.
 	StopOnBadRecord bool
+	// Idempotent writes rows and nothing else: no schema of ours is used, and of
+	// the methods only Apply, Table, Extend, Creatable, Check, Ping and Close. A batch
+	// may be applied more than once, and then gives the same rows.
+	Idempotent bool
 	// Logger and Metrics may be nil.
 	Logger  *slog.Logger
 	Metrics *Metrics
@@ -95,6 +99,7 @@ func Open(cfg Config) (*Store, error) {
 }
 
 func (c *Config) fill() {
+	c.StopOnBadRecord = c.StopOnBadRecord || c.Idempotent
 	if c.StatementTimeout == 0 {
 		c.StatementTimeout = 60 * time.Second
 	}
