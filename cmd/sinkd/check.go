@@ -206,9 +206,7 @@ func (ck *check) postgres(ctx context.Context, topics []stream.TopicState) {
 		ck.fail("postgres", err.Error(), "mend SINKD_DATABASE_URL_FILE")
 		return
 	}
-	_, err = migrations.Status(ctx, url, ck.cfg.Schema)
-	var rights *migrations.RightsError
-	if err != nil && !errors.As(err, &rights) {
+	if err := ck.reach(ctx, url); err != nil {
 		ck.unreached = database(err)
 		ck.fail("postgres", ck.unreached.Error(), "")
 		return
@@ -229,6 +227,19 @@ func (ck *check) postgres(ctx context.Context, topics []stream.TopicState) {
 			ck.table(ctx, tables, topic)
 		}
 	}
+}
+
+// reach tells why the database cannot be asked, nil if it can. That a right is
+// missing on the bookkeeping is found later.
+func (ck *check) reach(ctx context.Context, url string) error {
+	if ck.cfg.Idempotent() {
+		return ck.store.Ping(ctx)
+	}
+	_, err := migrations.Status(ctx, url, ck.cfg.Schema)
+	if rights := (*migrations.RightsError)(nil); errors.As(err, &rights) {
+		return nil
+	}
+	return err
 }
 
 // topicsOf gives the topics that the route takes: its literal names, there or

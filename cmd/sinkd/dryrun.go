@@ -82,12 +82,8 @@ func (d *dryRun) prepare(ctx context.Context) ([]string, error) {
 		return nil, database(err)
 	}
 	d.tables, d.stored = newCatalog(d.store, d.cfg.Routes), make(map[sinkd.Partition]int64)
-	positions, err := d.store.Positions(ctx)
-	if err != nil && !store.NoBooks(err) {
-		return nil, database(err)
-	}
-	for _, p := range positions {
-		d.stored[p.Partition] = p.Next
+	if err := d.positions(ctx); err != nil {
+		return nil, err
 	}
 	names, patterns := subscription(d.cfg.Routes)
 	in, err := stream.Inspect(ctx, kafka(d.cfg), names, patterns)
@@ -102,6 +98,31 @@ func (d *dryRun) prepare(ctx context.Context) ([]string, error) {
 		return nil, errors.New("no topic matches; run waits for one")
 	}
 	return topics, nil
+}
+
+// positions reads where partitions are that were begun.
+func (d *dryRun) positions(ctx context.Context) error {
+	if d.cfg.Idempotent() {
+		names, patterns := subscription(d.cfg.Routes)
+		g, err := stream.Group(ctx, kafka(d.cfg), names, patterns)
+		if err != nil {
+			return unreachableKafka(d.cfg, err)
+		}
+		for _, p := range g.Partitions {
+			if p.Next != nil {
+				d.stored[p.Partition] = *p.Next
+			}
+		}
+		return nil
+	}
+	positions, err := d.store.Positions(ctx)
+	if err != nil && !store.NoBooks(err) {
+		return database(err)
+	}
+	for _, p := range positions {
+		d.stored[p.Partition] = p.Next
+	}
+	return nil
 }
 
 // trial is what became of the batch of one topic.

@@ -25,10 +25,12 @@ const (
 const reach = 10 * time.Second
 
 // errFound ends a command that has printed what it found; errRefused stands for
-// what was not done because nobody confirmed it.
+// what was not done because nobody confirmed it; errNoBooks for what works on
+// tables that are not kept.
 var (
 	errFound   = errors.New("something was found")
 	errRefused = errors.New("not done")
+	errNoBooks = errors.New("not in this mode: SINKD_DELIVERY=idempotent keeps no tables")
 )
 
 // usageError is a mistake in configuration or arguments that only shows when

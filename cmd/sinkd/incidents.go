@@ -33,7 +33,7 @@ func (incidentsList) Help() string { return "Example:\n\n    sinkd incidents lis
 
 // Run prints the incidents.
 func (l *incidentsList) Run(p *program) error {
-	c, err := p.load(config.Database)
+	c, err := p.books(config.Database)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (a *incidentsAck) Run(p *program) error {
 	if a.ResumeFrom != "" {
 		need = config.Flow
 	}
-	c, err := p.load(need)
+	c, err := p.books(need)
 	if err != nil {
 		return err
 	}

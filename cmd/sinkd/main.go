@@ -75,6 +75,16 @@ func (p *program) load(need config.Need) (*config.Config, error) {
 	return config.Load(p.env, need)
 }
 
+// books reads the configuration of a command that works on the bookkeeping
+// tables, and refuses where there are none.
+func (p *program) books(need config.Need) (*config.Config, error) {
+	c, err := p.load(need)
+	if err == nil && c.Idempotent() {
+		err = errNoBooks
+	}
+	return c, err
+}
+
 // printf writes to the standard output. That it is closed is no failure of
 // ours.
 func (p *program) printf(format string, args ...any) {

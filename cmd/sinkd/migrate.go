@@ -25,7 +25,7 @@ func (migrateUp) Help() string {
 // Run migrates, or prints the SQL.
 func (m migrateUp) Run(p *program) error {
 	if m.Print {
-		c, err := p.load(config.Nothing)
+		c, err := p.books(config.Nothing)
 		if err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func (migrateStatus) Run(p *program) error {
 // target gives the database to migrate. A store judges the URL best, and
 // connects nowhere.
 func (p *program) target() (*config.Config, string, error) {
-	c, err := p.load(config.Database)
+	c, err := p.books(config.Database)
 	if err != nil {
 		return nil, "", err
 	}

@@ -101,8 +101,12 @@ func (s *service) prepare(ctx context.Context) error {
 	}
 }
 
-// migrate brings the bookkeeping up to date, once.
+// migrate brings the bookkeeping up to date, once; where none is kept, it asks
+// whether the database answers.
 func (s *service) migrate(ctx context.Context) error {
+	if s.cfg.Idempotent() {
+		return s.store.Ping(ctx)
+	}
 	url, err := s.cfg.DatabaseURL()
 	if err != nil {
 		return err
@@ -136,18 +140,6 @@ func (s *service) status() web.Status {
 	return st
 }
 
-// guarantee says what the configuration gives, and what limits it.
-func guarantee(c *config.Config) (promise string, limits []string) {
-	limits = []string{}
-	if c.KafkaIsolation == "read_uncommitted" {
-		limits = append(limits, "SINKD_KAFKA_ISOLATION=read_uncommitted: records of aborted transactions are written as well")
-	}
-	if c.OnDataLoss == "skip" {
-		limits = append(limits, "SINKD_ON_DATA_LOSS=skip: records that Kafka no longer holds are passed over, which the ledger shows")
-	}
-	return c.Delivery, limits
-}
-
 // incidentInterval is how often the open incidents are counted.
 const incidentInterval = 10 * time.Second
 
@@ -171,11 +163,9 @@ func newIncidentGauge(reg prometheus.Registerer, pipeline string) *prometheus.Ga
 func (s *service) watchIncidents(ctx context.Context) {
 	seen := map[string]bool{}
 	for {
-		if open, err := s.store.Incidents(ctx, false); err == nil {
-			count := map[string]int{}
-			for _, i := range open {
-				count[i.Kind]++
-				seen[i.Kind] = true
+		if count, err := s.openIncidents(ctx); err == nil {
+			for kind := range count {
+				seen[kind] = true
 			}
 			for kind := range seen {
 				s.incidents.WithLabelValues(kind).Set(float64(count[kind]))
@@ -187,4 +177,23 @@ func (s *service) watchIncidents(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// openIncidents counts the open incidents by kind: those that the database
+// keeps, or, where it keeps none, what this process has halted.
+func (s *service) openIncidents(ctx context.Context) (map[string]int, error) {
+	count := map[string]int{}
+	if s.cfg.Idempotent() {
+		for _, p := range s.flow.State().Partitions {
+			if p.Incident != "" {
+				count[p.Incident]++
+			}
+		}
+		return count, nil
+	}
+	open, err := s.store.Incidents(ctx, false)
+	for _, i := range open {
+		count[i.Kind]++
+	}
+	return count, err
 }

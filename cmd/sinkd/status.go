@@ -15,7 +15,8 @@ import (
 	"github.com/sinkd/sinkd/store"
 )
 
-// statusCommand tells how far the pipeline is, as PostgreSQL knows it.
+// statusCommand tells how far the pipeline is, as PostgreSQL knows it, or in
+// idempotent delivery the brokers.
 type statusCommand struct {
 	JSON  bool `name:"json" help:"Print JSON."`
 	Ready bool `help:"Ask the service at SINKD_HTTP_ADDR whether it is ready: 0 or 1."`
@@ -23,7 +24,7 @@ type statusCommand struct {
 
 // Help shows an example.
 func (statusCommand) Help() string {
-	return "Needs SINKD_DATABASE_URL and SINKD_PIPELINE only; no replica has to run.\n\nExample:\n\n    sinkd status --json | jq .partitions"
+	return "Needs SINKD_DATABASE_URL and SINKD_PIPELINE only (with SINKD_DELIVERY=idempotent the brokers and the topics); no replica has to run.\n\nExample:\n\n    sinkd status --json | jq .partitions"
 }
 
 // Run prints the status.
@@ -34,6 +35,9 @@ func (s *statusCommand) Run(p *program) error {
 	c, err := p.load(config.Database)
 	if err != nil {
 		return err
+	}
+	if c.Idempotent() {
+		return s.group(p)
 	}
 	st, err := readStatus(p.ctx, c)
 	if err != nil {

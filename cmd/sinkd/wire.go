@@ -35,6 +35,7 @@ func storeConfig(c *config.Config, writer string) store.Config {
 		DeadLetterLimit:  c.DeadLetterLimit.Count,
 		DeadLetterPer:    c.DeadLetterLimit.Per,
 		StopOnBadRecord:  c.OnBadRecord == "stop",
+		Idempotent:       c.Idempotent(),
 	}
 }
 
@@ -117,8 +118,9 @@ func flowConfig(c *config.Config, s *store.Store, log *slog.Logger) stream.Confi
 
 		ForeignKeyWait: c.ForeignKeyWait,
 
-		Store:   s,
-		Catalog: newCatalog(s, c.Routes),
+		Store:      s,
+		Idempotent: c.Idempotent(),
+		Catalog:    newCatalog(s, c.Routes),
 		NewEncoder: func() stream.Encoder {
 			return transform.NewEncoder(transform.Options{Routes: c.Routes, MaxRecordBytes: int(c.MaxRecordBytes)})
 		},

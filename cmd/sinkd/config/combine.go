@@ -92,12 +92,16 @@ func (d *draft) fields() {
 }
 
 // create decides whether a missing table is made. The landing table that sinkd
-// makes has no key to write by.
+// makes has no key to write by, but in idempotent delivery.
 func (d *draft) create() {
 	r, policy := d.route, d.value("create_table")
-	if r.Mode != sinkd.Append {
+	if r.Mode != sinkd.Append && !d.landingKey() {
 		if _, own := d.own["create_table"]; own && policy == "always" {
-			d.blame("create_table", "is always, but a table that sinkd makes has no key, and mode "+quoted(r.Mode)+" needs one",
+			has := "no key, and mode " + quoted(r.Mode) + " needs one"
+			if d.config.Idempotent() {
+				has = "the record's coordinates as its key, and the route another"
+			}
+			d.blame("create_table", "is always, but a table that sinkd makes has "+has,
 				d.without("create_table")+", and make the table yourself")
 		}
 		return

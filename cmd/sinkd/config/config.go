@@ -55,6 +55,7 @@ func Load(environment []string, need Need) (*Config, error) {
 	c.require(need, &p)
 	c.bounds(&p)
 	c.database(&p)
+	c.keepNothing(&p)
 	c.Routes = c.routes(&p)
 	c.TLS = c.tls(&p)
 	c.sasl(&p)
@@ -69,6 +70,9 @@ func (c *Config) parse(all []field, p *Problems) {
 	values := map[string]string{
 		"SINKD_LANES":       strconv.Itoa(min(4, runtime.GOMAXPROCS(0))),
 		"SINKD_KAFKA_GROUP": "sinkd-" + c.environ.or("SINKD_PIPELINE", "default"),
+	}
+	if c.environ.values["SINKD_DELIVERY"] == idempotent {
+		values["SINKD_ON_BAD_RECORD"] = "stop"
 	}
 	for i := range all {
 		f := &all[i]

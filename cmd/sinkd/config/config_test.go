@@ -141,7 +141,7 @@ func TestProblems(t *testing.T) {
 		"SINKD_DELETES=true":                         "SINKD_DELETES: is true, but only upsert mode deletes; unset SINKD_DELETES, or write SINKD_MODE=upsert",
 		"SINKD_DELETED_COLUMN=gone":                  "SINKD_DELETED_COLUMN: is set, but only upsert mode deletes; unset SINKD_DELETED_COLUMN, or write SINKD_MODE=upsert and SINKD_DELETES=soft",
 		"SINKD_VERSION_COLUMN=v":                     "SINKD_VERSION_COLUMN: is set, but only upsert mode compares versions",
-		"SINKD_DELIVERY=idempotent":                  "not supported yet; write exactly-once",
+		"SINKD_DELIVERY=idempotent":                  "SINKD_MODE: is append, but SINKD_DELIVERY=idempotent may write a record again",
 		"SINKD_FORMAT=avro":                          "not supported yet; write json, text or bytes",
 		"SINKD_KEY_FORMAT=avro":                      "not supported yet; write auto, json or text",
 		"SINKD_ENVELOPE=debezium":                    "not supported yet; write none",

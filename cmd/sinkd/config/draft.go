@@ -107,6 +107,7 @@ func (d *draft) finish() *sinkd.Route {
 	r.Format, r.KeyFormat = d.value("format"), d.value("key_format")
 	r.EpochUnit, r.StripNUL = d.value("epoch_unit"), d.value("nul") == "strip"
 	r.Unknown = sinkd.Unknown(d.value("unknown_fields"))
+	d.converge()
 	d.key()
 	d.columns()
 	d.deletes()

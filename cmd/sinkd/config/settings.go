@@ -37,6 +37,11 @@ func (c *Config) computed(f field) string {
 		return decimal(int64(c.Lanes))
 	case "SINKD_KAFKA_GROUP":
 		return c.KafkaGroup
+	case "SINKD_ON_BAD_RECORD":
+		return c.OnBadRecord
+	}
+	if _, without := unkept()[f.name]; without && c.Idempotent() {
+		return ""
 	}
 	return f.def
 }

@@ -58,7 +58,7 @@ type Variables struct {
 	Deletes       string `env:"SINKD_DELETES" oneof:"true soft false" show:"'true' in upsert mode" doc:"tombstones and delete events remove the row; 'soft' sets a column, 'false' ignores them"`
 	DeletedColumn string `env:"SINKD_DELETED_COLUMN" doc:"the column that 'soft' sets (boolean or timestamptz)"`
 	VersionColumn string `env:"SINKD_VERSION_COLUMN" doc:"an upsert only applies when its version is not older"`
-	Delivery      string `env:"SINKD_DELIVERY" envDefault:"exactly-once" oneof:"exactly-once idempotent" later:"idempotent" doc:"the guarantee"`
+	Delivery      string `env:"SINKD_DELIVERY" envDefault:"exactly-once" oneof:"exactly-once idempotent" doc:"the guarantee; 'idempotent' keeps no tables, see docs/modes.md"`
 	Format        string `env:"SINKD_FORMAT" envDefault:"json" oneof:"json avro protobuf jsonschema text bytes" later:"avro protobuf jsonschema" doc:"serialization of the values"`
 	KeyFormat     string `env:"SINKD_KEY_FORMAT" envDefault:"auto" oneof:"auto json avro protobuf jsonschema text bytes" later:"avro protobuf jsonschema bytes" doc:"serialization of the keys"`
 	Envelope      string `env:"SINKD_ENVELOPE" envDefault:"none" oneof:"none debezium connect" later:"debezium connect" doc:"what the values are wrapped in"`
@@ -77,7 +77,7 @@ type Variables struct {
 	MaxRecordBytes      Size          `env:"SINKD_MAX_RECORD_BYTES" envDefault:"8MiB" doc:"a larger record is a dead letter"`
 	MaxRatePerPartition int           `env:"SINKD_MAX_RATE_PER_PARTITION" off:"true" show:"none" doc:"most records a second that a partition lands, on average; up to one second's worth at once"`
 
-	OnBadRecord         string        `env:"SINKD_ON_BAD_RECORD" envDefault:"dead-letter" oneof:"dead-letter stop" doc:"what a record gets that can never be written"`
+	OnBadRecord         string        `env:"SINKD_ON_BAD_RECORD" envDefault:"dead-letter" show:"'dead-letter'; 'stop' in idempotent delivery" oneof:"dead-letter stop" doc:"what a record gets that can never be written"`
 	DeadLetterLimit     Limit         `env:"SINKD_DEAD_LETTER_LIMIT" envDefault:"1000/1h" off:"true" doc:"dead letters that a pipeline may make in that time before it pauses with an incident"`
 	DeadLetterRetention time.Duration `env:"SINKD_DEAD_LETTER_RETENTION" later:"*" off:"true" show:"none" doc:"dead letters that are older are deleted"`
 	OnDataLoss          string        `env:"SINKD_ON_DATA_LOSS" envDefault:"stop" oneof:"stop skip" doc:"what a partition gets whose records are gone in Kafka: an incident and a halt, or a 'skip' in the ledger"`

@@ -27,7 +27,8 @@ type Status struct {
 
 // Sentence says in one line how the pipeline is.
 func (s *Status) Sentence() string {
-	text := s.Phase + ", " + s.Guarantee
+	delivery, _, _ := strings.Cut(s.Guarantee, ":")
+	text := s.Phase + ", " + delivery
 	if s.Reason != "" {
 		return text + ": " + s.Reason
 	}
