@@ -41,6 +41,31 @@ func (s *Store) Extend(ctx context.Context, r *sinkd.Route, topic string, column
 	return nil
 }
 
+// Extendable tells what would keep Extend from adding columns to the topic's
+// table, nil if nothing would. It changes nothing.
+func (s *Store) Extendable(ctx context.Context, r *sinkd.Route, topic string) error {
+	t := &sinkd.Table{}
+	t.Schema, t.Name = r.Table(topic)
+	return s.watch.inTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		owner, err := readAlterable(ctx, tx, t)
+		if err != nil {
+			return err
+		}
+		var may bool
+		if err := tx.QueryRow(ctx, `SELECT pg_has_role($1::name, 'USAGE')`, owner).Scan(&may); err != nil || may {
+			return err
+		}
+		return s.notOwner(t, owner)
+	})
+}
+
+// notOwner is the error of a table that the role may not change.
+func (s *Store) notOwner(t *sinkd.Table, owner string) *sinkd.Error {
+	role := quote(s.user())
+	return misfit(t, "only its owner may add the columns that records have fields for",
+		fmt.Sprintf("GRANT %s TO %s; or ALTER TABLE %s OWNER TO %s;", quote(owner), role, quote(t.Schema, t.Name), role))
+}
+
 func (s *Store) extend(ctx context.Context, conn *pgx.Conn, t *sinkd.Table, c *change, columns []sinkd.NewColumn) error {
 	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		patience := min(alterPatience, s.cfg.LockTimeout).Milliseconds()
@@ -93,10 +118,10 @@ func readAlterable(ctx context.Context, tx pgx.Tx, t *sinkd.Table) (owner string
 	case err != nil:
 		return "", err
 	case kind == "v":
-		return "", misfit(t, "records have fields that it has no columns for, and it is a view, which columns cannot be added to",
+		return "", misfit(t, "it is a view, and columns for new fields cannot be added to one",
 			"add them to the table behind it, and to the view"+otherwise)
 	case partition:
-		return "", misfit(t, "records have fields that it has no columns for, and it is a partition, which has the columns of its parent",
+		return "", misfit(t, "it is a partition, and columns for new fields are added to its parent",
 			"write to the parent, or add them there"+otherwise)
 	}
 	return owner, nil
@@ -126,12 +151,11 @@ func (s *Store) explainExtend(err error, t *sinkd.Table, owner, ddl string) erro
 	}
 	switch pg.Code {
 	case insufficientPrivilege:
-		role := quote(s.user())
-		return misfit(t, "records have fields that it has no columns for, and only its owner may add them",
-			fmt.Sprintf("GRANT %s TO %s; or ALTER TABLE %s OWNER TO %s; or add them: %s;",
-				quote(owner), role, quote(t.Schema, t.Name), role, ddl))
+		e := s.notOwner(t, owner)
+		e.Hint += " or add them: " + ddl + ";"
+		return e
 	case tooManyColumns:
-		return misfit(t, "records have fields that it has no columns for, and no more can be added: a table has at most 1600, dropped ones included",
+		return misfit(t, "there is no room for columns for new fields: a table has at most 1600, dropped ones included",
 			"set SINKD_UNKNOWN_FIELDS to ignore or dead-letter, or make the table anew without the dropped columns")
 	}
 	return misfitErr(t, fmt.Errorf("columns cannot be added: %w", &refusal{pg: pg}), "add them: "+ddl+";")

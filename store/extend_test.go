@@ -81,6 +81,9 @@ func TestColumnsThatCannotBeAdded(t *testing.T) {
 		"seen": "it is a view", "leaf": "it is a partition", "wide": "a table has at most 1600, dropped ones included",
 		"typed": "columns cannot be added: ", "nowhere": "does not exist",
 	} {
+		if err := s.Extendable(f.Context(), route(name), "t"); (err == nil) != (name == "wide" || name == "typed") {
+			t.Errorf("%s: foretold %v", name, err)
+		}
 		e := f.class(s.Extend(f.Context(), route(name), "t", columns("x text")), sinkd.Configuration)
 		if !strings.Contains(e.Err.Error(), want) || e.Kind != sinkd.Refused || e.Topic != "t" || e.Table != "public."+name || e.Hint == "" {
 			t.Errorf("%s: %v", name, e)
@@ -96,11 +99,17 @@ func TestColumnsNeedTheOwner(t *testing.T) {
 	f.exec(`GRANT USAGE ON SCHEMA sinkd TO ` + name + `; GRANT ALL ON ALL TABLES IN SCHEMA sinkd TO ` + name +
 		`; CREATE ROLE ` + name + `_owner; ALTER TABLE target OWNER TO ` + name + `_owner; GRANT CREATE ON SCHEMA public TO ` + name + `_owner`)
 	s := as.open()
+	would := s.Extendable(f.Context(), route("target"), "t")
+	f.class(would, sinkd.Configuration)
 	err := s.Extend(f.Context(), route("target"), "t", columns("x text"))
 	if e, ok := errors.AsType[*sinkd.Error](err); !ok || !strings.HasSuffix(e.Hint, `ALTER TABLE "public"."target" ADD COLUMN IF NOT EXISTS "x" text;`) {
 		t.Errorf("%v", err)
 	}
-	f.granted(err)
+	if would.Error()+" or add" != err.Error()[:min(len(err.Error()), len(would.Error())+7)] {
+		t.Errorf("foretold %v, got %v", would, err)
+	}
+	f.granted(would)
+	f.must(s.Extendable(f.Context(), route("target"), "t"))
 	f.must(s.Extend(f.Context(), route("target"), "t", columns("x text")))
 	f.exec(`DROP OWNED BY ` + name + `_owner; DROP ROLE ` + name + `_owner`)
 }

@@ -23,6 +23,9 @@ type Sampled struct {
 	Records []*sinkd.Record
 	// Next are the offsets behind the records, by partition.
 	Next []int64
+	// Outside are the partitions whose position is none of their log, which were
+	// read from its start.
+	Outside []int32
 	// Err tells why there are fewer records than were asked for.
 	Err error
 }
@@ -54,7 +57,15 @@ func ReadFrom(ctx context.Context, k Kafka, topic string, positions []int64, n i
 	return readBeside(ctx, k, topic, func(r *reader) error {
 		r.room = bytes
 		for id := range min(len(positions), len(r.Next)) {
-			r.Next[id] = max(r.Next[id], positions[id])
+			e := r.boundsOf(id)
+			if e.lists == 0 {
+				continue // without a leader there is nothing to read
+			}
+			if positions[id] < e.start || positions[id] > e.high {
+				r.Outside = append(r.Outside, int32(id))
+				continue
+			}
+			r.Next[id] = positions[id]
 		}
 		shares := r.shares(int64(n))
 		for id := range r.Next {

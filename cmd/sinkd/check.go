@@ -277,6 +277,9 @@ func (ck *check) table(ctx context.Context, tables *catalog, topic string) {
 		e := transform.NewEncoder(transform.Options{Routes: ck.cfg.Routes, MaxRecordBytes: int(ck.cfg.MaxRecordBytes)})
 		err = e.Supply(topic, t)
 	}
+	if err == nil && r.Unknown == sinkd.AddColumns {
+		err = ck.store.Extendable(ctx, r, topic)
+	}
 	create := r.Create && errors.Is(err, store.ErrNoTable)
 	if create {
 		err = ck.store.Creatable(ctx, r, topic)

@@ -56,6 +56,7 @@ func (d *dryRunCommand) Run(p *program) error {
 		if errors.As(t.err, new(unreachableError)) {
 			return t.err
 		}
+		t.warn(c)
 		trials = append(trials, *t)
 	}
 	return d.print(p, trials)
@@ -140,6 +141,8 @@ type trial struct {
 	Columns []string   `json:"columns,omitempty"`
 	First   []firstRow `json:"first"`
 	Bad     []badOne   `json:"bad"`
+	// Notes say what else run would meet.
+	Notes []string `json:"notes,omitempty"`
 	// Error tells why the batch could not land, Fix what to do about it.
 	Error string `json:"error,omitempty"`
 	Fix   string `json:"fix,omitempty"`
@@ -227,6 +230,10 @@ func (d *dryRun) read(ctx context.Context, t *trial) (*sinkd.Batch, error) {
 	sample, err := stream.ReadFrom(ctx, kafka(d.cfg), t.Topic, starts, d.command.Records, int64(d.cfg.BatchMaxBytes))
 	if err != nil {
 		return nil, d.kafkaFailed(err)
+	}
+	for _, id := range sample.Outside {
+		p := sinkd.Partition{Topic: t.Topic, ID: id}
+		t.Notes = append(t.Notes, fmt.Sprintf("%s: position %d is not in the log any more; run would take it for lost data (SINKD_ON_DATA_LOSS)", p, starts[id]))
 	}
 	b := &sinkd.Batch{ID: uuid.New(), Started: time.Now()}
 	for _, rec := range sample.Records {

@@ -67,17 +67,12 @@ func shortened(v *string) *string {
 }
 
 // print prints what became of all batches; errFound where one could not land.
-func (d *dryRunCommand) print(p *program, trials []trial) error {
-	c, err := p.load(config.Flow)
-	if err != nil {
-		return err
-	}
+func (d *dryRunCommand) print(p *program, trials []trial) (err error) {
 	if d.JSON {
 		err = printJSON(p.stdout, trials)
 	} else {
 		for i := range trials {
 			trials[i].print(p)
-			trials[i].warn(p, c)
 		}
 	}
 	if err == nil && slices.ContainsFunc(trials, func(t trial) bool { return t.err != nil }) {
@@ -89,6 +84,9 @@ func (d *dryRunCommand) print(p *program, trials []trial) error {
 // print prints what became of one batch.
 func (t *trial) print(p *program) {
 	p.printf("%s\n", t.Route)
+	for _, note := range t.Notes {
+		p.printf("  note  %s\n", note)
+	}
 	if t.err != nil {
 		p.printf("  FAIL  topic %s: %s\n", t.Topic, t.Error)
 		if t.Fix != "" {
@@ -118,14 +116,14 @@ func (t *trial) print(p *program) {
 	}
 }
 
-// warn says what run does about bad records that a dry run passes over.
-func (t *trial) warn(p *program, c *config.Config) {
+// warn notes what run does about bad records that a dry run passes over.
+func (t *trial) warn(c *config.Config) {
 	switch limit := c.DeadLetterLimit.Count; {
 	case t.Dead == 0:
 	case c.OnBadRecord == "stop":
-		p.printf("  run would stop at the first bad record: SINKD_ON_BAD_RECORD=stop\n")
+		t.Notes = append(t.Notes, "run would stop at the first bad record: SINKD_ON_BAD_RECORD=stop")
 	case limit > 0 && t.Dead > limit:
-		p.printf("  run would pause: %d dead letters are more than SINKD_DEAD_LETTER_LIMIT allows\n", t.Dead)
+		t.Notes = append(t.Notes, fmt.Sprintf("run would pause: %d dead letters are more than SINKD_DEAD_LETTER_LIMIT allows", t.Dead))
 	}
 }
 
