@@ -27,6 +27,7 @@ type commands struct {
 	DryRun    dryRunCommand    `cmd:"" name:"dry-run" help:"Write a batch of each topic, show what would become of it, and take it back."`
 	Infer     inferCommand     `cmd:"" help:"Propose a table for a topic, from a sample of its records."`
 	Status    statusCommand    `cmd:"" help:"Tell how far the pipeline is."`
+	Verify    verifyCommand    `cmd:"" help:"Prove that each record took effect once; 1 where it did not, or cannot be proved."`
 	Incidents incidentsCommand `cmd:"" help:"List what needs a person, and acknowledge it."`
 	Migrate   migrateCommand   `cmd:"" help:"Make, show or remove the bookkeeping tables."`
 	Config    configCommand    `cmd:"" help:"Print the configuration in force, without secrets."`
