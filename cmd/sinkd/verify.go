@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -38,12 +37,9 @@ func (v *verifyCommand) Run(p *program) error {
 	if v.Deep {
 		need = config.Flow
 	}
-	c, err := p.load(need)
+	c, err := p.books(need)
 	if err != nil {
 		return err
-	}
-	if c.Delivery == "idempotent" {
-		return errors.New("not in this mode: SINKD_DELIVERY=idempotent keeps no ledger")
 	}
 	s, err := openStore(c)
 	if err != nil {
