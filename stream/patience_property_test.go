@@ -104,6 +104,7 @@ func TestWaitsKeepOrderAndMemory(t *testing.T) {
 
 // muddle does to a lane what can happen to it.
 func muddle(t *testing.T, r *rand.Rand) (*picky, *lane, []*queue) {
+	t.Helper()
 	k := &keeper{needs: map[int64]int64{}}
 	for range 10 {
 		k.needs[r.Int64N(end)] = r.Int64N(end + 20)
