@@ -152,34 +152,18 @@ func (s *Store) repin(ctx context.Context, tx pgx.Tx, a *Ack, i *IncidentRow) er
 	return err
 }
 
-// resume sets positions and starts their next generation; a row that is gone
-// is made again here, and only here.
+// resume sets positions.
 func (s *Store) resume(ctx context.Context, tx pgx.Tx, a *Ack, i *IncidentRow) error {
-	numbers, offsets := make([]int32, 0, len(a.Resume)), make([]int64, 0, len(a.Resume))
+	r := &repositioned{topic: i.Topic}
 	for partition, offset := range a.Resume {
 		if anotherTopic(i.Kind) || i.Partition < 0 || partition == i.Partition {
-			numbers, offsets = append(numbers, partition), append(offsets, offset)
+			r.numbers, r.offsets = append(r.numbers, partition), append(r.offsets, offset)
 		}
 	}
-	_, err := tx.Exec(ctx, s.in(`
-		WITH r AS (
-		    SELECT * FROM unnest($3::integer[], $4::bigint[]) AS r(partition, next_offset) ORDER BY partition
-		), moved AS (
-		    INSERT INTO {s}.offsets AS o (pipeline, topic, partition, next_offset, claim, generation)
-		    SELECT $1, $2, r.partition, r.next_offset, `+freshToken+`,
-		           1 + coalesce((SELECT max(b.generation) FROM {s}.batches b
-		                          WHERE b.pipeline = $1 AND b.topic = $2 AND b.partition = r.partition), 0)
-		      FROM r
-		        ON CONFLICT (pipeline, topic, partition) DO UPDATE
-		       SET next_offset = excluded.next_offset, claim = excluded.claim, halted = NULL, leader_epoch = -1,
-		           generation = greatest(o.generation + 1, excluded.generation)
-		    RETURNING partition, next_offset
-		)
-		INSERT INTO {s}.partitions (pipeline, topic, partition, start_offset)
-		SELECT $1, $2, partition, next_offset FROM moved
-		    ON CONFLICT (pipeline, topic, partition) DO UPDATE SET start_offset = excluded.start_offset`),
-		s.cfg.Pipeline, i.Topic, numbers, offsets)
-	return err
+	if err := s.gate(ctx, tx, i.Topic); err != nil {
+		return err
+	}
+	return s.reposition(ctx, tx, r)
 }
 
 // revive clears the halts that the incident stands for, or the pause.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/user"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -207,12 +206,4 @@ func (r *resumption) incident(ctx context.Context, id int64) (*store.IncidentRow
 		}
 	}
 	return nil, notOpen(id)
-}
-
-// operator names who acknowledges, for the record.
-func operator() string {
-	if u, err := user.Current(); err == nil {
-		return u.Username
-	}
-	return "unknown"
 }

@@ -28,6 +28,9 @@ type commands struct {
 	Infer     inferCommand     `cmd:"" help:"Propose a table for a topic, from a sample of its records."`
 	Status    statusCommand    `cmd:"" help:"Tell how far the pipeline is."`
 	Verify    verifyCommand    `cmd:"" help:"Prove that each record took effect once; 1 where it did not, or cannot be proved."`
+	Pause     pauseCommand     `cmd:"" help:"Pause the pipeline, a topic or a partition."`
+	Resume    resumeCommand    `cmd:"" help:"Go on after a pause."`
+	Offsets   offsetsCommand   `cmd:"" help:"List positions, set them, or adopt a pipeline."`
 	Incidents incidentsCommand `cmd:"" help:"List what needs a person, and acknowledge it."`
 	Migrate   migrateCommand   `cmd:"" help:"Make, show or remove the bookkeeping tables."`
 	Config    configCommand    `cmd:"" help:"Print the configuration in force, without secrets."`

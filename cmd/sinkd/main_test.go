@@ -43,7 +43,7 @@ func TestScripts(t *testing.T) {
 		Setup:               func(e *testscript.Env) error { return world(t, e) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "sql": sql, "produce": produce, "answers": answers,
-			"topic": topic, "becomes": becomes, "psql": psql,
+			"topic": topic, "becomes": becomes, "psql": psql, "commits": commits,
 		},
 	})
 }
@@ -149,6 +149,22 @@ func topic(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	_, err = kadm.NewClient(client).CreateTopic(ctx, int32(n), 1, nil, args[0])
 	ts.Check(err)
+}
+
+// commits lets a consumer group commit an offset: commits group orders 0 7.
+func commits(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(ts.Getenv("BROKERS")))
+	ts.Check(err)
+	defer client.Close()
+	partition, err := strconv.ParseInt(args[2], 10, 32)
+	ts.Check(err)
+	offset, err := strconv.ParseInt(args[3], 10, 64)
+	ts.Check(err)
+	offsets := make(kadm.Offsets)
+	offsets.AddOffset(args[1], int32(partition), offset, -1)
+	ts.Check(kadm.NewClient(client).CommitAllOffsets(ctx, args[0], offsets))
 }
 
 // produce writes n records to a topic, into one partition after the other where
