@@ -58,8 +58,8 @@ func (m migrateDown) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	if !m.Yes {
-		return hinted{errRefused, "migrate down forgets the positions of all pipelines in schema " + c.Schema, "add --yes to do it"}
+	if err := p.confirm(m.Yes, "migrate down forgets the positions of all pipelines in schema "+c.Schema); err != nil {
+		return err
 	}
 	if err := migrations.Down(p.ctx, url, c.Schema); err != nil {
 		return database(err)
