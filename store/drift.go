@@ -17,7 +17,8 @@ const divisionByZero = "22012"
 
 // sameSQL fails where the name leads to another table by now, or the table's
 // columns are not those that rows were encoded for; where $7 says so, also
-// where it has more.
+// where it has more. Where $8 is a key, also where no unique index is on it any
+// more: COPY would double rows that the index keeps apart.
 //
 // A binary COPY carries no types. Where a column's type was changed, its bytes
 // would be read as those of another: a value that nobody sent, or a refusal as
@@ -26,6 +27,12 @@ const divisionByZero = "22012"
 const sameSQL = `
 SELECT 1 / (SELECT to_regclass($1)::oid = $2 AND count(w.name) = cardinality($3::text[])
                    AND (NOT $7::boolean OR count(*) = cardinality($3::text[]))
+                   AND ($8::text[] IS NULL OR EXISTS (
+                       SELECT FROM pg_index i
+                        WHERE i.indrelid = $2 AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
+                          AND i.indnkeyatts = cardinality($8)
+                          AND NOT EXISTS (SELECT FROM pg_attribute k, generate_series(0, i.indnkeyatts - 1) AS n
+                                           WHERE k.attrelid = i.indrelid AND k.attnum = i.indkey[n] AND k.attname <> ALL ($8))))
               FROM pg_attribute a
               LEFT JOIN unnest($3::text[], $4::oid[], $5::integer[], $6::boolean[]) AS w(name, type, typmod, required)
                 ON w.name = a.attname AND w.type = a.atttypid
@@ -34,9 +41,14 @@ SELECT 1 / (SELECT to_regclass($1)::oid = $2 AND count(w.name) = cardinality($3:
 
 // same asks whether the load's table is what its rows were encoded for.
 func (ld *load) same(whole bool) request {
-	return request{sql: sameSQL, args: sameArgs(ld.table, whole), load: ld}
+	var key []string
+	if ld.direct() && !ld.appends() {
+		key = ld.table.Key
+	}
+	return request{sql: sameSQL, args: append(sameArgs(ld.table, whole), key), load: ld}
 }
 
+// sameArgs are the parameters of sameSQL up to the key.
 func sameArgs(t *sinkd.Table, whole bool) []any {
 	n := len(t.Columns)
 	names, types, typmods, required := make([]string, n), make([]uint32, n), make([]*int32, n), make([]bool, n)

@@ -39,10 +39,15 @@ func (r *refusal) Error() string {
 	switch {
 	case column != "":
 		text = "column " + column + r.typeOf(column) + ": " + text
-	case r.table != nil && line == 0 && r.pg.TableName == "" && !strings.HasPrefix(r.pg.Code, raised):
+	case r.table != nil && (line == 0 || !ofRow(r.pg.Code)) && r.pg.TableName == "" && !strings.HasPrefix(r.pg.Code, raised):
 		text = "table " + r.table.String() + ": " + text
 	}
 	return text
+}
+
+// ofRow tells of refusals that are about the row that COPY names.
+func ofRow(code string) bool {
+	return strings.HasPrefix(code, "22") || strings.HasPrefix(code, "23") || strings.HasPrefix(code, "44")
 }
 
 // raising is the routine of the server that PL/pgSQL's RAISE is.

@@ -105,7 +105,7 @@ func (l *lane) shapeOf(ctx context.Context, t *sinkd.Table) (*shape, error) {
 		request{sql: shapeSQL, args: []any{t.OID}},
 		request{sql: keySQL, args: []any{t.OID, t.Key}},
 		request{sql: insteadSQL, args: []any{t.OID}},
-		request{sql: sameSQL, args: sameArgs(t, false)})
+		request{sql: sameSQL, args: append(sameArgs(t, false), []string(nil))})
 	if drifted(err) {
 		return nil, &sinkd.Error{Class: sinkd.Schema, Err: errChanged}
 	}
