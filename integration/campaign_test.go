@@ -38,6 +38,9 @@ type campaign struct {
 	// part is the part of the cycles that it gets: 1 of so many.
 	part  int
 	keyed *keyed
+	// grows is after how many events they have a field more, which wants a
+	// column; 0 = never.
+	grows int64
 	env   []string
 }
 
@@ -48,6 +51,7 @@ func campaigns() []campaign {
 		{name: "append", part: 1},
 		{name: "upsert", part: 4, keyed: upserted(campaignPartitions), env: []string{"SINKD_MODE", "upsert"}},
 		{name: "ignore", part: 4, keyed: ignored(campaignPartitions), env: []string{"SINKD_MODE", "ignore"}},
+		{name: "add-column", part: 4, grows: 1000, env: []string{"SINKD_UNKNOWN_FIELDS", "add-column"}},
 	}
 }
 
@@ -80,6 +84,9 @@ func (c *campaign) run(t *testing.T, seed uint64) {
 	if w.byKey = c.keyed; w.byKey != nil {
 		w.exec(`ALTER TABLE events ADD PRIMARY KEY (id)`)
 	}
+	if c.grows > 0 {
+		w.widen(c.grows)
+	}
 	plans := plan(seed, max(1, *campaignCycles/c.part), 2)
 	victims := make([]*victim, len(plans))
 	for i := range victims {
@@ -104,6 +111,9 @@ func (c *campaign) run(t *testing.T, seed uint64) {
 		}
 	}
 	w.exact()
+	if c.grows > 0 {
+		w.exactColumns()
+	}
 	w.whole()
 	w.everyFaultStruck(victims)
 	t.Logf("campaign: %d records, %d of them bad, in %s", len(w.sent)+len(w.bad), len(w.bad),

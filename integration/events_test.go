@@ -52,6 +52,8 @@ type world struct {
 
 	// byKey is how events enter a table with a key; nil = all are rows.
 	byKey *keyed
+	// grows is after how many events they have a field more; 0 = never.
+	grows int64
 
 	mu   sync.Mutex
 	next int64
@@ -123,7 +125,7 @@ func (w *world) event(id int64, partition int32) *kgo.Record {
 	if err != nil {
 		panic(err) // a struct of strings and a number
 	}
-	return &kgo.Record{Value: value, Partition: partition}
+	return w.grown(id, &kgo.Record{Value: value, Partition: partition})
 }
 
 // produce sends n events, spread over the partitions.
