@@ -35,6 +35,9 @@ func Infer(r *sinkd.Route, records []*sinkd.Record) *sinkd.Proposal {
 		p.record(rec)
 	}
 	p.columns()
+	if len(r.Columns) > 0 {
+		p.note("SINKD_COLUMNS is not looked at: the columns that it names are to be added")
+	}
 	p.key()
 	for _, reason := range slices.Sorted(maps.Keys(p.reasons)) {
 		p.note("%d records fit no table: %s", p.reasons[reason], reason)

@@ -52,11 +52,14 @@ func (i *inferCommand) Run(p *program) error {
 	if err != nil {
 		return err
 	}
+	r := routeOf(c, i.Topic)
+	if r.Format != "json" {
+		return fmt.Errorf("topic %s: values in format %s have no fields to make columns of", i.Topic, r.Format)
+	}
 	sample, err := i.read(p.ctx, c)
 	if err != nil {
 		return err
 	}
-	r := routeOf(c, i.Topic)
 	proposal := transform.Infer(r, sample.Records)
 	if len(proposal.Columns) == 0 {
 		return fmt.Errorf("topic %s: none of %s is a JSON object with fields, so no columns can be proposed: %s",

@@ -190,7 +190,7 @@ func TestProblems(t *testing.T) {
 }
 
 func TestNeeds(t *testing.T) {
-	for need, lines := range map[config.Need]int{config.Nothing: 0, config.Database: 1, config.Flow: 3} {
+	for need, lines := range map[config.Need]int{config.Nothing: 0, config.Brokers: 1, config.Database: 1, config.Flow: 3} {
 		_, err := config.Load(nil, need)
 		if got := strings.Count(errorText(err)+"\n", ";"); got != lines {
 			t.Errorf("need %d: %d problems in place of %d: %v", need, got, lines, err)
