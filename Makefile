@@ -33,7 +33,7 @@ generate: need ## write what is made from the code: the README's table of variab
 demo: ## move real data while sinkd is killed, and count; KEEP=1 leaves it running
 	CGO_ENABLED=0 go run -gcflags=all=-l ./integration/demo
 
-bench: need ## measure sinkd against psql's copy
+bench: need ## measure sinkd against psql
 	go run ./integration/bench
 
 chaos: need ## run the long kill campaign; SEED=n replays one

@@ -23,7 +23,7 @@ const foldWriters = 16
 
 // foldRenewal is after how many cases a writer gets new sessions: the temporary
 // tables of all the lists of columns that there were are emptied at each COMMIT.
-const foldRenewal = 8
+const foldRenewal = 12
 
 // TestTablesAreFoldsOfTheLog writes random logs by encoder and store, in random
 // batches and lanes, and compares the tables with what a fold of the log,

@@ -36,7 +36,7 @@ type foldWriter struct {
 }
 
 // foldLanes is the number of lanes.
-const foldLanes = 3
+const foldLanes = 2
 
 // newFoldWriter makes writer n.
 func newFoldWriter(t *testing.T, n int) *foldWriter {
