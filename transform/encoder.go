@@ -9,6 +9,10 @@ type Options struct {
 	// MaxRecordBytes bounds key, value and headers of a record together; a
 	// larger record is a dead letter. 0 = no bound.
 	MaxRecordBytes int
+	// AsIs takes tables as they are: fields that columns would be added for are
+	// left out, in place of being asked for. A record that has no others counts
+	// as a row, and is none.
+	AsIs bool
 }
 
 // Encoder turns the records of batches into rows. It belongs to one lane and
@@ -159,6 +163,11 @@ func (e *Encoder) record(p *plan, rec *sinkd.Record) (skipped bool, dead *sinkd.
 	if p.growing() {
 		if reason := e.admit(p, rec.Topic); reason != "" {
 			return false, &sinkd.DeadLetter{Record: rec, Stage: stageDecode, Reason: reason}
+		}
+		if e.options.AsIs {
+			if e.lacking = nil; !p.matched() {
+				return false, nil // There is nothing of it that could be written.
+			}
 		}
 	}
 	if len(e.lacking) > 0 {

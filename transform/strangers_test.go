@@ -148,3 +148,23 @@ func TestAddColumnsHasAnEnd(t *testing.T) {
 		t.Errorf("%d columns, %d dead letters", len(asked), len(b.Dead))
 	}
 }
+
+func TestTablesAsTheyAre(t *testing.T) {
+	r := &sinkd.Route{Topics: []string{"topic"}, Unknown: sinkd.AddColumns}
+	e := NewEncoder(Options{Routes: []*sinkd.Route{r}, AsIs: true})
+	if err := e.Supply("topic", table("a int")); err != nil {
+		t.Fatal(err)
+	}
+	b := &sinkd.Batch{Ranges: []sinkd.Range{{Claim: &sinkd.Claim{Partition: sinkd.Partition{Topic: "topic"}}}}}
+	for _, text := range []string{`{"a":1,"x":1}`, `{"x":1}`, `{"a":"x","y":1}`, `{"a":1,"xmin":1}`} {
+		rec := message(text)
+		rec.Topic = "topic"
+		b.Ranges[0].Records = append(b.Ranges[0].Records, rec)
+	}
+	if needs := e.Encode(b); needs != nil {
+		t.Fatalf("it asks for %+v", needs)
+	}
+	if c := b.Ranges[0].Count; c.Rows != 2 || c.Dead != 2 || len(b.Rows[0].Row) != 1 {
+		t.Errorf("%+v, %d rows", c, len(b.Rows[0].Row))
+	}
+}

@@ -208,9 +208,7 @@ func (d *dryRun) encoder(t *trial, table *sinkd.Table, b *sinkd.Batch) (*transfo
 	for _, c := range needs[0].Columns {
 		t.Columns = append(t.Columns, c.Name+" "+c.Type)
 	}
-	as := *sinkd.RouteOf(d.cfg.Routes, t.Topic)
-	as.Unknown = sinkd.IgnoreFields
-	options.Routes = []*sinkd.Route{&as}
+	options.AsIs = true
 	e = transform.NewEncoder(options)
 	return e, e.Supply(t.Topic, table)
 }
