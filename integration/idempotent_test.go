@@ -21,6 +21,7 @@ import (
 // events table the key that this takes.
 func (w *world) idempotent(pairs ...string) env {
 	w.t.Helper()
+	w.bookless = true
 	w.exec(`ALTER TABLE events ADD PRIMARY KEY (id)`)
 	return w.env().with("SINKD_DELIVERY", "idempotent", "SINKD_MODE", "upsert").with(pairs...)
 }
@@ -103,13 +104,13 @@ func TestIdempotent(t *testing.T) {
 	w.forget()
 	e := w.idempotent("SINKD_START", "latest")
 	catchUp(t, e)
-	try(t, w.converged())
+	w.exact()
 	if got, want := w.committed(), (map[int32]int64{0: 10, 1: 10, 2: 10}); !maps.Equal(got, want) {
 		t.Errorf("committed %v, want %v", got, want)
 	}
 	w.produce(3000, 3)
 	catchUp(t, e)
-	try(t, w.converged())
+	w.exact()
 	if got := w.committed(); !maps.Equal(got, w.ends()) {
 		t.Errorf("committed %v, the ends are %v", got, w.ends())
 	}
@@ -153,7 +154,7 @@ func TestIdempotentStartIsPinned(t *testing.T) {
 	try(t, s.Kill())
 	try(t, tx.Rollback(t.Context()))
 	catchUp(t, e)
-	try(t, w.converged())
+	w.exact()
 }
 
 // TestIdempotentKills kills replicas at random moments, and lets others come and
@@ -181,7 +182,7 @@ func TestIdempotentKills(t *testing.T) {
 	replicas := []*service{start(t, e), start(t, e)}
 	replicas[0].ready(30 * time.Second)
 	for i := range 6 {
-		w.commits(50 + random.Int64N(200))
+		w.advance(50 + random.Int64N(200))
 		victim := random.IntN(len(replicas))
 		if i%3 == 2 {
 			if code := replicas[victim].term(20 * time.Second); code != 0 {
@@ -192,29 +193,11 @@ func TestIdempotentKills(t *testing.T) {
 		}
 		replicas[victim] = start(t, e)
 	}
-	w.commits(300)
+	w.advance(300)
 	stop()
 	eventually(t, time.Minute, "not all of it is committed", func() error { return w.committedUpTo(w.ends()) })
 	watched()
-	try(t, w.converged())
-}
-
-// commits waits until the group's offsets have moved by n.
-func (w *world) commits(n int64) {
-	w.t.Helper()
-	sum := func() (sum int64) {
-		for _, at := range w.committed() {
-			sum += at
-		}
-		return sum
-	}
-	from := sum()
-	eventually(w.t, 60*time.Second, "the group's offsets do not move on", func() error {
-		if now := sum(); now < from+n {
-			return fmt.Errorf("%d on from %d", now-from, from)
-		}
-		return nil
-	})
+	w.exact()
 }
 
 // TestIdempotentReplay sets the group's offsets back: rows go through no older
@@ -233,14 +216,14 @@ func TestIdempotentReplay(t *testing.T) {
 		}
 	}))
 	catchUp(t, e)
-	try(t, w.converged())
+	w.exact()
 	w.exec(`CREATE FUNCTION forward() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 		IF NEW.kafka_offset < OLD.kafka_offset THEN RAISE 'back from % to %', OLD.kafka_offset, NEW.kafka_offset; END IF;
 		RETURN NEW; END $$; CREATE TRIGGER forward BEFORE UPDATE ON events FOR EACH ROW EXECUTE FUNCTION forward();
 		DELETE FROM events WHERE id = 3`)
 	w.setGroup(map[int32]int64{0: 10})
 	catchUp(t, e)
-	try(t, w.converged())
+	w.exact()
 }
 
 // TestIdempotentBadRecord stops one partition at a bad record, behind what lies
@@ -272,7 +255,7 @@ func TestIdempotentBadRecord(t *testing.T) {
 			defer func() { w.sent[at] = id }()
 		}
 	}
-	try(t, w.converged())
+	w.exact()
 }
 
 // TestIdempotentGoesOnBehindBadRecord passes over a bad record by the group's
@@ -303,7 +286,7 @@ func TestIdempotentGoesOnBehindBadRecord(t *testing.T) {
 	}
 	w.setGroup(map[int32]int64{0: 1})
 	catchUp(t, e)
-	try(t, w.converged())
+	w.exact()
 }
 
 // TestIdempotentOffsetsAreGone: what Kafka has forgotten of the group begins by
@@ -321,7 +304,7 @@ func TestIdempotentOffsetsAreGone(t *testing.T) {
 	})
 	w.produce(100, 2)
 	catchUp(t, e)
-	try(t, w.converged())
+	w.exact()
 }
 
 // TestIdempotentRecordsExpired has records gone behind the group's offset.
@@ -350,7 +333,7 @@ func TestIdempotentRecordsExpired(t *testing.T) {
 			delete(w.sent, at)
 		}
 	}
-	try(t, w.converged())
+	w.exact()
 }
 
 // TestIdempotentPartitionsAdded has new partitions at the next start, which
@@ -365,7 +348,7 @@ func TestIdempotentPartitionsAdded(t *testing.T) {
 	w.grow(5)
 	w.produce(500, 5)
 	catchUp(t, e)
-	try(t, w.converged())
+	w.exact()
 }
 
 // TestIdempotentLandingTable needs no table of the user's either.
@@ -399,7 +382,7 @@ func TestIdempotentCutAfterCommit(t *testing.T) {
 	w.produce(1000, 1)
 	s := catchUp(t, e.with("SINKD_DATABASE_URL", proxy.URL(w.url)))
 	try(t, fault.Wait(t.Context()))
-	try(t, w.converged())
+	w.exact()
 	if !strings.Contains(string(s.Output()), "resolved=again") {
 		t.Error("no COMMIT was without an answer")
 	}

@@ -25,6 +25,13 @@ func upserted(partitions int64) *keyed {
 	return &keyed{key: func(id int64) int64 { return id % (100 * partitions) }, deletes: true}
 }
 
+// overwritten has keys that come twice, far enough apart for a replica that was
+// stopped with the first event to wake up after the second one.
+func overwritten(partitions int64) *keyed {
+	apart := 2000 * partitions
+	return &keyed{key: func(id int64) int64 { return id/(2*apart)*apart + id%apart }}
+}
+
 // ignored has keys that come twice, in one batch or not.
 func ignored(partitions int64) *keyed {
 	return &keyed{key: func(id int64) int64 { return id/(2*partitions)*partitions + id%partitions }, first: true}
