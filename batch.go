@@ -134,6 +134,45 @@ func (b *Batch) Records() int {
 // Record gives the record that a row came from.
 func (b *Batch) Record(r RowRef) *Record { return b.Ranges[r.Range].Records[r.Index] }
 
+// Bury makes a record a dead letter that has a row of its own, without encoding
+// the batch anew. It answers how many bytes of rows are gone, 0 where there is
+// no such row: then nothing has changed.
+func (b *Batch) Bury(d DeadLetter) int {
+	for i := range b.Rows {
+		rows := &b.Rows[i]
+		for n, ref := range rows.Row {
+			if b.Record(ref) != d.Record {
+				continue
+			}
+			size := rows.cut(n)
+			count := &b.Ranges[ref.Range].Count
+			count.Rows--
+			count.Dead++
+			b.Dead = append(b.Dead, d)
+			return size
+		}
+	}
+	return 0
+}
+
+// cut takes row n out of the stream, and answers how long it was.
+func (r *Rows) cut(n int) int {
+	start, end := r.Row[n].Start, len(r.Buf)-trailer
+	if n+1 < len(r.Row) {
+		end = r.Row[n+1].Start
+	}
+	size := end - start
+	r.Buf = append(r.Buf[:start], r.Buf[end:]...)
+	r.Row = append(r.Row[:n], r.Row[n+1:]...)
+	for i := range r.Row[n:] {
+		r.Row[n+i].Start -= size
+	}
+	return size
+}
+
+// trailer is how long the end of a binary COPY stream is.
+const trailer = 2
+
 // Without gives the batch without the ranges for which lost answers true; the
 // batch itself if none is, nil if all are.
 func (b *Batch) Without(lost func(*Claim) bool) *Batch {

@@ -1,6 +1,7 @@
 package sinkd_test
 
 import (
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -26,6 +27,54 @@ func drawBatch(t *rapid.T) *sinkd.Batch {
 		b.Ranges = append(b.Ranges, r)
 	}
 	return b
+}
+
+// A record that is buried leaves the rows of the others as they were.
+func TestBury(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := drawBatch(t)
+		rows := sinkd.Rows{Buf: []byte("header")}
+		want := map[*sinkd.Record]string{}
+		for i, r := range b.Ranges {
+			b.Ranges[i].Count.Rows = len(r.Records)
+			for n, rec := range r.Records {
+				rows.Row = append(rows.Row, sinkd.RowRef{Start: len(rows.Buf), Range: int32(i), Index: int32(n)})
+				want[rec] = strings.Repeat(string(rune('a'+len(want))), rapid.IntRange(1, 5).Draw(t, "length"))
+				rows.Buf = append(rows.Buf, want[rec]...)
+			}
+		}
+		rows.Buf = append(rows.Buf, "\xff\xff"...)
+		b.Rows = []sinkd.Rows{{}, rows}
+		for rec, row := range want {
+			if !rapid.Bool().Draw(t, "bury") {
+				continue
+			}
+			if n := b.Bury(sinkd.DeadLetter{Record: rec}); n != len(row) {
+				t.Fatalf("%d bytes are gone, want %d", n, len(row))
+			}
+			delete(want, rec)
+		}
+		if b.Bury(sinkd.DeadLetter{Record: &sinkd.Record{}}) != 0 {
+			t.Error("a record without a row was buried")
+		}
+		text := "header"
+		for _, ref := range b.Rows[1].Row {
+			if ref.Start != len(text) {
+				t.Fatalf("a row begins at %d, want %d", ref.Start, len(text))
+			}
+			text += want[b.Record(ref)]
+		}
+		if got := string(b.Rows[1].Buf); got != text+"\xff\xff" || len(b.Rows[1].Row) != len(want) {
+			t.Fatalf("%q is left, want %q", got, text)
+		}
+		rest, dead := 0, 0
+		for _, r := range b.Ranges {
+			rest, dead = rest+r.Count.Rows, dead+r.Count.Dead
+		}
+		if rest != len(want) || dead != len(b.Dead) || rest+dead != b.Records() {
+			t.Fatalf("%d rows and %d dead are counted", rest, dead)
+		}
+	})
 }
 
 // drain splits the parts of a batch until nothing can be split, in the order in

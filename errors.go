@@ -52,6 +52,9 @@ type Error struct {
 	// Wait tells, of a Data error, that the same rows may be taken a little
 	// later: a row that a foreign key refers to may be on its way.
 	Wait bool
+	// Certain tells, of a Data error with a Record, that this record would be
+	// refused alone as well, whatever stands around it.
+	Certain bool
 	// Hint is what to do about it.
 	Hint string
 	Err  error

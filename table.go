@@ -12,6 +12,9 @@ type Table struct {
 	// Staged tells that COPY cannot write the table: it is a view, or its
 	// row-level security applies to the role.
 	Staged bool
+	// Triggers tells that triggers may change rows before they enter the table,
+	// or a table of its partition tree.
+	Triggers bool
 }
 
 // Column is one column of a target table.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -95,6 +96,7 @@ func (t *transaction) explain(err error, ld *load, stream []*sinkd.Rows) error {
 		return e
 	}
 	e.Err = &refusal{pg: pg, table: ld.table}
+	e.Certain = ld.appends() && certain(pg, ld.table)
 	line, _ := copyPlace(pg.Where)
 	for _, r := range stream {
 		if line > 0 && line <= len(r.Row) {
@@ -109,6 +111,16 @@ func (t *transaction) explain(err error, ld *load, stream []*sinkd.Rows) error {
 		}
 	}
 	return e
+}
+
+// certain tells of refusals that are about the row alone: a value or a check, in
+// a table that no trigger changes rows of, and without a function on the way.
+// What a unique index refuses depends on the rows around.
+func certain(pg *pgconn.PgError, t *sinkd.Table) bool {
+	if t.Triggers || strings.Contains(pg.Where, "\n") {
+		return false
+	}
+	return strings.HasPrefix(pg.Code, dataException) || pg.Code == notNullViolation || pg.Code == checkViolation
 }
 
 // topic gives the topic of the rows, empty where they are of several.

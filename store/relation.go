@@ -34,6 +34,9 @@ SELECT c.oid, c.relkind::text, has_schema_privilege(n.oid, 'USAGE'),
                      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                        AND a.attgenerated = '' AND a.attidentity <> 'a')) ORDER BY r.n),
        c.relkind IN ('r', 'p') AND row_security_active(c.oid), current_user::text,
+       EXISTS (SELECT FROM pg_trigger g
+                WHERE (g.tgrelid = c.oid OR g.tgrelid IN (SELECT relid FROM pg_partition_tree(c.oid)))
+                  AND NOT g.tgisinternal AND g.tgtype & 3 = 3), -- BEFORE, FOR EACH ROW
        coalesce(bad.why, ''), coalesce(bad.oid::regclass::text, '')
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -47,7 +50,7 @@ SELECT c.oid, c.relkind::text, has_schema_privilege(n.oid, 'USAGE'),
 
 func readRelation(ctx context.Context, conn *pgx.Conn, t *sinkd.Table) (r relation, err error) {
 	err = conn.QueryRow(ctx, relationSQL, t.Schema, t.Name).Scan(
-		&r.oid, &r.kind, &r.schema, &r.lacks, &r.rowLevel, &r.role, &r.refused, &r.refusedAt)
+		&r.oid, &r.kind, &r.schema, &r.lacks, &r.rowLevel, &r.role, &t.Triggers, &r.refused, &r.refusedAt)
 	t.OID, t.Staged = r.oid, r.kind == "v" || r.rowLevel
 	return r, err
 }

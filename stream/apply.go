@@ -64,6 +64,7 @@ func (l *lane) land(ctx context.Context, b *sinkd.Batch, encoded bool) {
 			}
 			l.wait(ctx, e, wait.next())
 		case l.postpone(b, e):
+		case e.Certain && b.Records() <= smallBatch && l.condemn(b, e):
 		case e.Class == sinkd.Data && !l.split(ctx, b, e.Record):
 			l.bury(b, e)
 		case e.Class == sinkd.Data:
@@ -167,6 +168,20 @@ func (l *lane) split(ctx context.Context, b *sinkd.Batch, at *sinkd.Record) bool
 	return true
 }
 
+// condemn makes the one record a dead letter that Postgres named and would
+// refuse alone as well: the batch is tried again without its row, which costs
+// less than to write alone what stands before it, and the record, and the rest.
+func (l *lane) condemn(b *sinkd.Batch, e *sinkd.Error) bool {
+	gone := b.Bury(written(e.Record, e))
+	l.flow.budget.add(-int64(gone))
+	return gone > 0
+}
+
+// written is the dead letter of a record that Postgres refused.
+func written(r *sinkd.Record, e *sinkd.Error) sinkd.DeadLetter {
+	return sinkd.DeadLetter{Record: r, Stage: "write", Reason: e.Err.Error(), SQLState: e.SQLState}
+}
+
 // bury makes the batch's one record a dead letter, for the reason that Postgres
 // gave.
 func (l *lane) bury(b *sinkd.Batch, e *sinkd.Error) {
@@ -179,9 +194,7 @@ func (l *lane) bury(b *sinkd.Batch, e *sinkd.Error) {
 		}
 		count.Bytes, count.First, count.Last = r.Count.Bytes, r.Count.First, r.Count.Last
 		r.Count = count
-		b.Dead = append(b.Dead, sinkd.DeadLetter{
-			Record: r.Records[0], Stage: "write", Reason: e.Err.Error(), SQLState: e.SQLState,
-		})
+		b.Dead = append(b.Dead, written(r.Records[0], e))
 	}
 }
 
