@@ -38,7 +38,7 @@ func (p *seventh) Apply(_ context.Context, _ int, b *sinkd.Batch) error {
 type bytewise struct{ blank }
 
 func (bytewise) Encode(b *sinkd.Batch) []sinkd.Need {
-	rows := sinkd.Rows{Buf: []byte("\xff\xff")}
+	rows := sinkd.Rows{Table: &sinkd.Table{}, Buf: []byte("\xff\xff")}
 	for i := range b.Ranges {
 		b.Ranges[i].Count = sinkd.Count{Rows: len(b.Ranges[i].Records)}
 		for n := range b.Ranges[i].Records {
