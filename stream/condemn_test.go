@@ -22,15 +22,17 @@ type seventh struct {
 
 func (p *seventh) Apply(_ context.Context, _ int, b *sinkd.Batch) error {
 	p.attempts++
-	for _, ref := range b.Rows[0].Row {
-		if rec := b.Record(ref); rec.Offset%7 == 0 {
-			return &sinkd.Error{Class: sinkd.Data, Certain: p.certain, Record: rec, SQLState: "23514", Err: errors.New("refused")}
+	for _, rows := range b.Rows {
+		for _, ref := range rows.Row {
+			if rec := b.Record(ref); rec.Offset%7 == 0 {
+				return &sinkd.Error{Class: sinkd.Data, Certain: p.certain, Record: rec, SQLState: "23514", Err: errors.New("refused")}
+			}
 		}
+		p.landed += len(rows.Row)
 	}
 	for _, d := range b.Dead {
 		p.dead = append(p.dead, d.Record.Offset)
 	}
-	p.landed += len(b.Rows[0].Row)
 	return nil
 }
 
