@@ -29,6 +29,8 @@ type Count struct {
 	Rows int
 	// Skipped are records without effect by configuration.
 	Skipped int
+	// Refused are those of Skipped whose rows Postgres left out, by the mode.
+	Refused int
 	// Dead are records that went to the dead letters.
 	Dead int
 	// Bytes is the sum of the keys' and values' lengths.

@@ -3,6 +3,7 @@ package sinkd
 import (
 	"cmp"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -59,6 +60,9 @@ type Claim struct {
 	Halted string
 	// Paused tells that an operator paused the partition or its pipeline.
 	Paused bool
+	// Released is when the writer before gave the partition up, by the
+	// database's clock; zero where it did not say so.
+	Released time.Time
 }
 
 // Position is what a position row holds, whoever moves it.

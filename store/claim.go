@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -20,7 +21,10 @@ const (
 RETURNING o.topic, o.partition, o.claim, o.next_offset, o.leader_epoch, o.generation, coalesce(o.halted, ''),
           coalesce((SELECT l.paused FROM {s}.pipelines l WHERE l.pipeline = o.pipeline), false)
        OR coalesce((SELECT p.paused FROM {s}.partitions p
-                     WHERE p.pipeline = o.pipeline AND p.topic = o.topic AND p.partition = o.partition), false)`
+                     WHERE p.pipeline = o.pipeline AND p.topic = o.topic AND p.partition = o.partition), false),
+          (SELECT p.released_at FROM {s}.partitions p
+            WHERE p.pipeline = o.pipeline AND p.topic = o.topic AND p.partition = o.partition
+              AND p.released_at > coalesce(p.claimed_at, '-infinity'))`
 
 	// claimSQL takes the rows that nobody holds, in key order.
 	claimSQL = `
@@ -96,7 +100,11 @@ func (s *Store) ClaimLocked(ctx context.Context, p sinkd.Partition) (claim sinkd
 }
 
 func scanClaim(row pgx.CollectableRow) (c sinkd.Claim, err error) {
-	err = row.Scan(&c.Topic, &c.ID, &c.Token, &c.Next, &c.Epoch, &c.Generation, &c.Halted, &c.Paused)
+	var released *time.Time
+	err = row.Scan(&c.Topic, &c.ID, &c.Token, &c.Next, &c.Epoch, &c.Generation, &c.Halted, &c.Paused, &released)
+	if released != nil {
+		c.Released = *released
+	}
 	return c, err
 }
 

@@ -163,3 +163,27 @@ func TestRelease(t *testing.T) {
 		t.Errorf("released %s: partition 0 is another's", got)
 	}
 }
+
+// A hand-over lasts from the release to the first commit of the claim that saw
+// it. A release that another writer's turn came after is none of it.
+func TestHandovers(t *testing.T) {
+	f := setup(t)
+	a, b := f.pinned(2), f.open()
+	claims := f.claims(a, 2)
+	f.must(a.Apply(f.Context(), 0, f.batch(from(&claims[0], 0, 5))))
+	f.must(a.Release(f.Context(), []*sinkd.Claim{&claims[0]}))
+	next := f.claims(b, 2)
+	if next[0].Released.IsZero() || !next[1].Released.IsZero() {
+		t.Fatalf("the claims say that their partitions were released %v and %v", next[0].Released, next[1].Released)
+	}
+	f.must(b.Apply(f.Context(), 0, f.batch(from(&next[0], 5, 10))))
+	took, err := b.Handovers(f.Context(), []*sinkd.Claim{&next[0]})
+	f.must(err)
+	if len(took) != 1 || took[0] <= 0 || took[0] > time.Minute {
+		t.Errorf("hand-overs took %v", took)
+	}
+	f.must(b.Observe(f.Context(), []sinkd.Observation{{Partition: part(0), End: 10, HighWatermark: 10}}))
+	if late := f.claims(f.open(), 2)[0]; !late.Released.IsZero() {
+		t.Errorf("the release of %v is told to who comes after %s", late.Released, next[0].Token)
+	}
+}

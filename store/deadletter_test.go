@@ -25,6 +25,9 @@ func TestDeadLetterBudget(t *testing.T) {
 		t.Errorf("%d dead letters", n)
 	}
 	f.must(s.Apply(f.Context(), 0, f.kill(f.batch(from(c, 5, 6)), 5))) // the third one still fits
+	if count, err := s.DeadLetters(f.Context()); err != nil || len(count) != 1 || count[c.Topic] != 3 {
+		t.Errorf("dead letters are counted as %v, %v", count, err)
+	}
 	// A person has looked: the count begins anew.
 	f.must(s.Pause(f.Context(), incident(sinkd.DeadLetterLimit)))
 	open, _ := s.Incidents(f.Context(), false)

@@ -27,9 +27,16 @@ func NewMetrics(reg prometheus.Registerer, pipeline string) *Metrics {
 			Help: "DDL that sinkd ran on target tables.",
 		}, []string{"table", "action"}),
 	}
-	for _, o := range []outcome{landed, lost, fenced, again} {
+	for _, o := range []outcome{landed, lost, fenced} {
 		m.commitUnknown.WithLabelValues(o.String())
 	}
 	reg.MustRegister(m.commitUnknown, m.terminated, m.schemaChanges)
 	return m
+}
+
+// table makes the series of a table.
+func (m *Metrics) table(name string) {
+	for _, action := range []string{"create", "add-column"} {
+		m.schemaChanges.WithLabelValues(name, action)
+	}
 }

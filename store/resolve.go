@@ -106,6 +106,7 @@ func recount(b *sinkd.Batch, landed []sinkd.Range) {
 			if r.Claim.Token == b.Ranges[i].Claim.Token {
 				b.Ranges[i].Count.Rows -= r.Count.Skipped
 				b.Ranges[i].Count.Skipped += r.Count.Skipped
+				b.Ranges[i].Count.Refused += r.Count.Skipped
 			}
 		}
 	}

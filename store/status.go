@@ -59,6 +59,30 @@ SELECT o.topic, o.partition, o.next_offset, o.generation, coalesce(o.halted, '')
 	lettersSQL = `SELECT topic, count(*) FROM {s}.dead_letters WHERE pipeline = $1 GROUP BY topic`
 )
 
+// DeadLetters counts the dead letters of each topic that has some.
+func (s *Store) DeadLetters(ctx context.Context) (map[string]int64, error) {
+	count := make(map[string]int64)
+	err := s.watch.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, s.in(lettersSQL), s.cfg.Pipeline)
+		if err != nil {
+			return err
+		}
+		return countLetters(rows, count)
+	})
+	return count, err
+}
+
+// countLetters puts what lettersSQL answers into count.
+func countLetters(rows pgx.Rows, count map[string]int64) error {
+	var topic string
+	var n int64
+	_, err := pgx.ForEachRow(rows, []any{&topic, &n}, func() error {
+		count[topic] = n
+		return nil
+	})
+	return err
+}
+
 // Status reads the pipeline's state in one round trip. A pipeline that was
 // never registered has an empty one.
 func (s *Store) Status(ctx context.Context) (Status, error) {
@@ -79,13 +103,7 @@ func (s *Store) Status(ctx context.Context) (Status, error) {
 			return err
 		})
 		batch.Queue(s.in(lettersSQL), s.cfg.Pipeline).Query(func(rows pgx.Rows) error {
-			var topic string
-			var n int64
-			_, err := pgx.ForEachRow(rows, []any{&topic, &n}, func() error {
-				st.DeadLetters[topic] = n
-				return nil
-			})
-			return err
+			return countLetters(rows, st.DeadLetters)
 		})
 		return conn.SendBatch(ctx, batch).Close()
 	})

@@ -112,6 +112,9 @@ func (c *Config) fill() {
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics(prometheus.NewRegistry(), c.Pipeline)
 	}
+	if c.Idempotent {
+		c.Metrics.commitUnknown.WithLabelValues(again.String())
+	}
 }
 
 // Close ends all sessions. No lane may be at work.

@@ -40,6 +40,7 @@ SELECT a.attname, b.type, a.atttypid, t.typtype, coalesce(e.oid, 0), coalesce(e.
 func (s *Store) Table(ctx context.Context, r *sinkd.Route, topic string) (table *sinkd.Table, err error) {
 	t := &sinkd.Table{}
 	t.Schema, t.Name = r.Table(topic)
+	s.cfg.Metrics.table(t.String())
 	err = s.watch.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		if len(t.Name) > 63 || len(t.Schema) > 63 {
 			return misfit(t, "a name has at most 63 bytes in Postgres", "name another table in SINKD_TABLE or SINKD_ROUTES")

@@ -233,15 +233,19 @@ func (l *lane) wait(ctx context.Context, e *sinkd.Error, d time.Duration) {
 // landed moves the positions in memory after those in Postgres.
 func (l *lane) landed(b *sinkd.Batch) {
 	now := time.Now()
+	var first []*sinkd.Claim
 	l.mu.Lock()
 	l.sizer.landed(b.Records(), b.Timing.Copy+b.Timing.Merge+b.Timing.Commit)
 	for _, q := range l.queues {
 		for i := range b.Ranges {
 			if r := &b.Ranges[i]; r.Claim == q.stint {
+				if q.moved.IsZero() && q.takenOver(now) {
+					first = append(first, q.claim)
+				}
 				q.landed, q.moved = r.Until, now
 				q.wait.landed()
 				if !r.Count.Last.IsZero() {
-					q.written = r.Count.Last
+					q.written, q.head = r.Count.Last, r.Count.Last
 				}
 			}
 		}
@@ -249,6 +253,7 @@ func (l *lane) landed(b *sinkd.Batch) {
 	l.mu.Unlock()
 	l.flow.health.moved(l.id)
 	l.flow.batchLanded(b)
+	l.flow.handedOver(first)
 	l.recycle(b)
 }
 

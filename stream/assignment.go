@@ -2,6 +2,7 @@ package stream
 
 import (
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -38,6 +39,11 @@ type part struct {
 	// next and known are position and last stable offset as they were read last
 	// while there was no claim.
 	next, known int64
+	// placed tells that next was read.
+	placed bool
+	// oldest is the timestamp of the oldest record that is not yet written, or
+	// since when the partition is assigned, while there is no claim.
+	oldest time.Time
 }
 
 // assignment is what the consumer group gave to this process.
@@ -54,7 +60,7 @@ func (a *assignment) add(ps []sinkd.Partition) []*part {
 	out := make([]*part, len(ps))
 	for i, p := range ps {
 		a.tenure++
-		out[i] = &part{Partition: p, tenure: a.tenure, phase: claiming}
+		out[i] = &part{Partition: p, tenure: a.tenure, phase: claiming, oldest: time.Now()}
 		a.parts[p] = out[i]
 	}
 	return out
@@ -103,7 +109,7 @@ func (a *assignment) place(p sinkd.Partition, next int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if pt := a.parts[p]; pt != nil {
-		pt.next = next
+		pt.next, pt.placed = next, true
 	}
 }
 
@@ -121,7 +127,7 @@ func (pt *part) progress() progress {
 	if pt.queue != nil {
 		return pt.queue.progress()
 	}
-	return progress{landed: pt.next, known: max(pt.known, pt.next)}
+	return progress{landed: pt.next, known: max(pt.known, pt.next), oldest: pt.oldest}
 }
 
 // queueOf gives the queue of the partition's claim, nil if it has none.
@@ -158,6 +164,8 @@ func (a *assignment) close(c *sinkd.Claim, to phase) (*part, *queue) {
 		return nil, nil
 	}
 	q := pt.queue
+	at := q.progress()
+	pt.next, pt.placed, pt.oldest = at.landed, true, at.oldest
 	pt.queue, pt.phase = nil, to
 	return pt, q
 }

@@ -212,6 +212,7 @@ func (l *lane) supplyOne(ctx context.Context, n sinkd.Need) error {
 	if err != nil {
 		return err
 	}
+	l.flow.metrics.table(t)
 	l.encoding.Lock()
 	defer l.encoding.Unlock()
 	return l.encoder.Supply(n.Topic, t)

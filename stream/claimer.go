@@ -184,12 +184,14 @@ func (c *claimer) round(ctx context.Context, due []*wish) {
 	for i, w := range due {
 		parts[i] = w.part.Partition
 	}
+	seen := c.flow.heights.seen()
 	claims, locked, err := c.flow.cfg.Store.Claim(ctx, parts)
 	if err != nil {
 		c.failed(due, "claim", err)
 		return
 	}
 	c.flow.health.up(postgres)
+	c.flow.claimedAt(claims, seen)
 	got, waiting, missing := sortOut(due, claims, locked)
 	c.check(ctx, got)
 	for _, w := range missing {
@@ -223,12 +225,13 @@ func sortOut(due []*wish, claims []sinkd.Claim, locked []sinkd.Partition) (got m
 // locked waits for the first of the rows that another transaction holds; the
 // others come in the next round, since one transaction often holds them all.
 func (c *claimer) locked(ctx context.Context, waiting []*wish) {
-	w := waiting[0]
+	w, seen := waiting[0], c.flow.heights.seen()
 	cl, err := c.flow.cfg.Store.ClaimLocked(ctx, w.part.Partition)
 	if err != nil {
 		c.failed(waiting[:1], "claim a locked position", err)
 		return
 	}
+	c.flow.claimedAt([]sinkd.Claim{cl}, seen)
 	c.check(ctx, map[*wish]*sinkd.Claim{w: &cl})
 }
 

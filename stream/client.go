@@ -97,7 +97,7 @@ func (f *Flow) groupOptions() []kgo.Opt {
 		kgo.KeepControlRecords(),
 		kgo.FetchMaxBytes(firstFetchBytes),
 		kgo.FetchMaxPartitionBytes(firstFetchBytes/4),
-		kgo.WithHooks(&inflation{flow: f}),
+		kgo.WithHooks(&inflation{flow: f}, f.metrics.client),
 		kgo.FetchMaxWait(fetchWait),
 		kgo.MaxConcurrentFetches(maxFetches),
 		kgo.BrokerMaxReadBytes(1<<30),

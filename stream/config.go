@@ -147,6 +147,9 @@ type Pinner interface {
 type Watcher interface {
 	Positions(ctx context.Context) ([]sinkd.Position, error)
 	Observe(ctx context.Context, obs []sinkd.Observation) error
+	// Handovers gives how long it took from the releases that the claims tell
+	// to their first commits.
+	Handovers(ctx context.Context, claims []*sinkd.Claim) ([]time.Duration, error)
 }
 
 // Registrar ties the pipeline to its Kafka cluster and group, and tries anew

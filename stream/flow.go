@@ -51,6 +51,7 @@ type Flow struct {
 	first   bool
 	// missing are the topics that were not; people ask for them meanwhile.
 	missing atomic.Pointer[[]string]
+	heights heights
 	// tally counts what landed, for the line that sums up.
 	tally tally
 	// opened is poked when a claim opened its queue.
@@ -186,6 +187,7 @@ func (f *Flow) start(ctx context.Context) *stages {
 	}
 	s.all.Go(func() { f.claimer.run(ctx) })
 	s.all.Go(func() { f.watch(ctx) })
+	s.all.Go(func() { f.show(ctx) })
 	s.all.Go(func() { f.observe(ctx) })
 	s.all.Go(func() { f.sumUp(ctx) })
 	s.all.Go(func() { f.caught.run(ctx) })
@@ -249,6 +251,7 @@ func (f *Flow) batchLanded(b *sinkd.Batch) {
 	for i := range b.Ranges {
 		r := &b.Ranges[i]
 		f.offsets.mark(r.Claim, kgo.EpochOffset{Epoch: r.Epoch, Offset: r.Until})
+		f.heights.raise(r.Claim.Partition, place{r.Claim.Generation, r.Until})
 	}
 	f.caught.poke()
 	if n := f.cfg.MaxBatches; n > 0 && b.Records() > 0 && f.batches.Add(1) == int64(n) {

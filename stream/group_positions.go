@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -73,6 +74,11 @@ func (g *groupPositions) Started(context.Context) error { return nil }
 
 // Release does nothing.
 func (g *groupPositions) Release(context.Context, []*sinkd.Claim) error { return nil }
+
+// Handovers does nothing.
+func (g *groupPositions) Handovers(context.Context, []*sinkd.Claim) ([]time.Duration, error) {
+	return nil, nil
+}
 
 // Observe does nothing.
 func (g *groupPositions) Observe(context.Context, []sinkd.Observation) error { return nil }

@@ -15,6 +15,8 @@ type dependency string
 const (
 	kafka    dependency = "kafka"
 	postgres dependency = "postgres"
+	// registrySeries is only a series so far.
+	registrySeries dependency = "schema_registry"
 )
 
 // health remembers what keeps failing, for people: since when, how often, and

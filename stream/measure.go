@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -30,15 +31,58 @@ func (m *Metrics) landed(b *sinkd.Batch) {
 		m.batchRecords.Observe(float64(n))
 		m.batchBytes.Observe(float64(bytes))
 	}
-	for i := range b.Rows {
-		table := b.Rows[i].Table.String()
-		m.rows.WithLabelValues(table, "insert").Add(float64(len(b.Rows[i].Row)))
-		m.writtenBytes.WithLabelValues(table).Add(float64(len(b.Rows[i].Buf)))
-	}
+	m.wrote(b)
 	for i := range b.Dead {
 		d := &b.Dead[i]
 		m.deadLetters.WithLabelValues(d.Record.Topic, d.Stage, d.SQLState).Inc()
 	}
+}
+
+// wrote counts the rows that the tables got.
+func (m *Metrics) wrote(b *sinkd.Batch) {
+	refused := refusedRows(b)
+	for i := range b.Rows {
+		r := &b.Rows[i]
+		table, n := r.Table.String(), len(r.Row)
+		if r.Op == sinkd.Write {
+			less := min(refused[r.Table], n)
+			n -= less
+			refused[r.Table] -= less
+		}
+		m.rows.WithLabelValues(table, operation(r)).Add(float64(n))
+		m.writtenBytes.WithLabelValues(table).Add(float64(len(r.Buf)))
+	}
+}
+
+// operation names what rows do, as the metrics name it. A mark is a delete that
+// keeps the row.
+func operation(r *sinkd.Rows) string {
+	switch {
+	case r.Op != sinkd.Write:
+		return "delete"
+	case r.Route != nil && r.Route.Mode == sinkd.Upsert:
+		return "upsert"
+	}
+	return "insert"
+}
+
+// refusedRows counts, table by table, the rows that Postgres left out by the
+// mode.
+func refusedRows(b *sinkd.Batch) map[*sinkd.Table]int {
+	count := make(map[*sinkd.Table]int)
+	if !slices.ContainsFunc(b.Ranges, func(r sinkd.Range) bool { return r.Count.Refused > 0 }) {
+		return count
+	}
+	into := make(map[int32]*sinkd.Table, len(b.Ranges))
+	for i := range b.Rows {
+		for _, row := range b.Rows[i].Row {
+			into[row.Range] = b.Rows[i].Table
+		}
+	}
+	for i, t := range into {
+		count[t] += b.Ranges[i].Count.Refused
+	}
+	return count
 }
 
 func (m *Metrics) outcome(r *sinkd.Range) {
@@ -54,9 +98,6 @@ func (m *Metrics) progress(p sinkd.Partition, at progress) {
 	m.lag.WithLabelValues(p.Topic, id).Set(float64(max(at.known-at.landed, 0)))
 	age := 0.0
 	if at.known > at.landed {
-		if at.oldest.IsZero() { // nothing was read yet: it is at least as old as this process
-			at.oldest = m.born
-		}
 		age = max(time.Since(at.oldest).Seconds(), 0)
 	}
 	m.lagSeconds.WithLabelValues(p.Topic, id).Set(age)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/plugin/kprom"
 
 	"github.com/sinkd/sinkd"
 )
@@ -21,17 +22,28 @@ type Metrics struct {
 	uncommitted, pos, end, logStart            *prometheus.GaugeVec
 	lagSeconds, lastCommit                     *prometheus.GaugeVec
 	memoryLimit                                prometheus.Gauge
+	letters                                    *prometheus.GaugeVec
+	registryRequests                           *prometheus.CounterVec
+	handovers                                  prometheus.Histogram
+	rewinds                                    prometheus.Counter
+
+	// client are the Kafka client's own series.
+	client *kprom.Metrics
 
 	// born is when the process began, the first value of a last commit.
 	born   time.Time
 	topics sync.Map
+	// lettered are the topics that had dead letters.
+	lettered sync.Map
 }
 
 // NewMetrics registers the flow's series, each with the pipeline's label.
 func NewMetrics(reg prometheus.Registerer, pipeline string) *Metrics {
 	r := registry{prometheus.WrapRegistererWith(prometheus.Labels{"pipeline": pipeline}, reg)}
+	// By node alone: topics times nodes would be too many.
+	client := kprom.NewMetrics("kafka", kprom.Registerer(r), kprom.FetchAndProduceDetail(kprom.ByNode, kprom.UncompressedBytes))
 	m := &Metrics{
-		born:          time.Now(),
+		born: time.Now(), client: client,
 		records:       r.counter("records_total", "Records by what became of them.", "topic", "outcome"),
 		rows:          r.counter("rows_total", "Rows written.", "table", "operation"),
 		consumedBytes: r.counter("consumed_bytes_total", "Keys and values read from Kafka.", "topic"),
@@ -52,7 +64,13 @@ func NewMetrics(reg prometheus.Registerer, pipeline string) *Metrics {
 		logStart:      r.gauge("log_start_offset", "First offset that Kafka still holds.", "topic", "partition"),
 		lagSeconds:    r.gauge("lag_seconds", "Age of the oldest record not yet written; 0 when caught up.", "topic", "partition"),
 		lastCommit:    r.gauge("last_commit_timestamp_seconds", "When a batch of the topic landed last.", "topic"),
+		letters:       r.gauge("dead_letters", "Dead letters that the database keeps.", "topic"),
+
+		registryRequests: r.counter("schema_registry_requests_total", "Requests to the schema registry.", "outcome"),
 	}
+	m.handovers = r.histogram("handover_duration_seconds", "From a partition's release to the next writer's first commit, by the database's clock.",
+		nil, 0.01).WithLabelValues().(prometheus.Histogram)
+	m.rewinds = r.counter("rewinds_total", "Positions that went back without a command: a failover or a restore.").WithLabelValues()
 	m.batchRecords = r.histogram("batch_records", "Records of a batch.", nil, 1).WithLabelValues().(prometheus.Histogram)
 	m.batchBytes = r.histogram("batch_bytes", "Bytes of a batch's keys and values.", nil, 256).WithLabelValues().(prometheus.Histogram)
 	m.memoryLimit = r.gauge("memory_limit_bytes", "Budget for records in flight.").WithLabelValues()
@@ -79,6 +97,11 @@ func (m *Metrics) known() {
 	}
 	for _, d := range []dependency{kafka, postgres} {
 		m.dependencyUp.WithLabelValues(string(d))
+	}
+	// No format asks a registry so far, so nothing that is needed is away.
+	m.dependency(registrySeries, true)
+	for _, o := range []string{"ok", "failed"} {
+		m.registryRequests.WithLabelValues(o)
 	}
 	for _, p := range []phase{running, paused, halted} {
 		m.partitionsBy.WithLabelValues(string(p))
@@ -161,7 +184,35 @@ func (m *Metrics) opened(p sinkd.Partition) {
 		m.records.WithLabelValues(p.Topic, o)
 	}
 	m.consumedBytes.WithLabelValues(p.Topic)
+	m.letters.WithLabelValues(p.Topic)
+	m.delay.WithLabelValues(p.Topic)
+	for _, stage := range []string{"decode", "convert"} {
+		m.deadLetters.WithLabelValues(p.Topic, stage, "")
+	}
 	if _, seen := m.topics.LoadOrStore(p.Topic, true); !seen {
 		m.lastCommit.WithLabelValues(p.Topic).Set(float64(m.born.UnixMilli()) / 1000)
 	}
+}
+
+// table makes the series of a table.
+func (m *Metrics) table(t *sinkd.Table) {
+	for _, o := range []string{"insert", "upsert", "delete"} {
+		m.rows.WithLabelValues(t.String(), o)
+	}
+	m.writtenBytes.WithLabelValues(t.String())
+}
+
+// DeadLetters shows how many dead letters of each topic the database keeps;
+// topics that are not in count have none.
+func (m *Metrics) DeadLetters(count map[string]int64) {
+	for topic, n := range count {
+		m.letters.WithLabelValues(topic).Set(float64(n))
+		m.lettered.Store(topic, true)
+	}
+	m.lettered.Range(func(topic, _ any) bool {
+		if _, has := count[topic.(string)]; !has {
+			m.letters.WithLabelValues(topic.(string)).Set(0)
+		}
+		return true
+	})
 }

@@ -86,6 +86,11 @@ type queue struct {
 	// moved is when a range of the claim landed last, written the timestamp of
 	// the last record in it.
 	moved, written time.Time
+	// head is the timestamp of the oldest record under way, or earlier; clear
+	// when nothing was left to read.
+	head, clear time.Time
+	// backlog tells that there was something to read when the claim was made.
+	backlog bool
 }
 
 func newQueue(c *sinkd.Claim, l *lane, end int64) *queue {
@@ -93,7 +98,7 @@ func newQueue(c *sinkd.Claim, l *lane, end int64) *queue {
 	return &queue{
 		claim: c, lane: l, born: now, active: now,
 		taken: c.Next, tail: c.Next, landed: c.Next, epoch: c.Epoch, known: end,
-		stint: c,
+		stint: c, clear: now, backlog: end > c.Next,
 	}
 }
 
@@ -189,6 +194,9 @@ func (q *queue) take(n int) sinkd.Range {
 	} else {
 		r.Records, q.records = q.records, nil
 	}
+	if q.taken == q.landed && len(r.Records) > 0 {
+		q.head = r.Records[0].Timestamp
+	}
 	q.taken = r.Until
 	q.rate.spend(len(r.Records))
 	return r
@@ -197,17 +205,25 @@ func (q *queue) take(n int) sinkd.Range {
 // progress is how far a claim has come.
 type progress struct {
 	landed, known int64
-	// oldest is the timestamp of the oldest record that is read and not yet
-	// written, or of the last one written; zero where none was seen.
+	// oldest is the timestamp of the oldest record that is not yet written; where
+	// none was read, when there was none last.
 	oldest time.Time
 }
 
 func (q *queue) progress() progress {
 	q.lane.mu.Lock()
 	defer q.lane.mu.Unlock()
-	p := progress{landed: q.landed, known: max(q.known, q.tail), oldest: q.written}
-	if q.taken == q.landed && len(q.records) > 0 {
+	p := progress{landed: q.landed, known: max(q.known, q.tail)}
+	switch {
+	case p.known <= p.landed:
+		q.clear = time.Now()
+		p.oldest = q.clear
+	case q.taken > q.landed && !q.head.IsZero():
+		p.oldest = q.head
+	case len(q.records) > 0:
 		p.oldest = q.records[0].Timestamp
+	default:
+		p.oldest = later(q.written, q.clear)
 	}
 	return p
 }

@@ -71,6 +71,8 @@ func (f *Flow) open(pt *part, c *claimed) *queue {
 	f.offsets.mark(c.claim, kgo.EpochOffset{Epoch: c.claim.Epoch, Offset: c.claim.Next})
 	f.log.Info("partition claimed", slog.String("partition", pt.String()), slog.Int64("position", c.claim.Next))
 	f.metrics.opened(pt.Partition)
+	f.metrics.progress(pt.Partition, q.progress())
+	f.forgetGone(pt.Partition)
 	poke(f.opened)
 	f.caught.poke()
 	return q

@@ -22,7 +22,7 @@ const (
 // claim of a partition that has nothing to write.
 func (f *Flow) watch(ctx context.Context) {
 	for sleep(ctx, watchInterval) {
-		asked := time.Now()
+		asked, seen := time.Now(), f.heights.seen()
 		rows, err := f.cfg.Store.Positions(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
@@ -34,6 +34,7 @@ func (f *Flow) watch(ctx context.Context) {
 		byPart := make(map[sinkd.Partition]sinkd.Position, len(rows))
 		for _, r := range rows {
 			byPart[r.Partition] = r
+			f.rewound(r.Partition, place{r.Generation, r.Next}, seen[r.Partition])
 		}
 		for _, pt := range f.assigned.all() {
 			if row, ok := byPart[pt.Partition]; ok {
@@ -41,11 +42,37 @@ func (f *Flow) watch(ctx context.Context) {
 				f.compare(ctx, pt, row, asked)
 			}
 		}
+	}
+}
+
+// showInterval is how old the series of partitions may be.
+const showInterval = time.Second
+
+// show keeps the series of partitions, also while nobody answers.
+func (f *Flow) show(ctx context.Context) {
+	for sleep(ctx, showInterval) {
 		held := f.assigned.all()
-		for _, pt := range held {
-			f.metrics.progress(pt.Partition, pt.progress())
+		for i := range held {
+			f.showPart(&held[i])
 		}
 		f.metrics.partitions(held)
+	}
+}
+
+// showPart shows how far a partition has come, where that is known.
+func (f *Flow) showPart(pt *part) {
+	if pt.queue == nil && !pt.placed {
+		return
+	}
+	f.metrics.progress(pt.Partition, pt.progress())
+	f.forgetGone(pt.Partition)
+}
+
+// forgetGone removes the series of a partition that was given up while they were
+// set: another process has them now.
+func (f *Flow) forgetGone(p sinkd.Partition) {
+	if !f.assigned.has(p) {
+		f.metrics.forget(p)
 	}
 }
 
@@ -157,6 +184,7 @@ func (f *Flow) note(ctx context.Context, log map[sinkd.Partition]bounds) {
 		}
 		f.assigned.extend(pt.Partition, b.stable)
 		f.metrics.bounds(pt.Partition, b)
+		f.forgetGone(pt.Partition)
 		if pt.queue != nil {
 			f.poller.listed(pt.queue, b.stable)
 		}

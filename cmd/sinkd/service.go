@@ -28,6 +28,7 @@ type service struct {
 	limits    []string
 	registry  *prometheus.Registry
 	incidents *prometheus.GaugeVec
+	metrics   *stream.Metrics
 	store     *store.Store
 	flow      *stream.Flow
 	// waiting is the state for as long as the flow has not begun.
@@ -52,7 +53,8 @@ func newService(c *config.Config, log *slog.Logger, r *runCommand) (*service, er
 		return nil, badURL(err)
 	}
 	fc := flowConfig(c, s.store, log)
-	fc.Metrics = stream.NewMetrics(s.registry, c.Pipeline)
+	s.metrics = stream.NewMetrics(s.registry, c.Pipeline)
+	fc.Metrics = s.metrics
 	fc.UntilCaughtUp, fc.MaxBatches = r.UntilCaughtUp, r.MaxBatches
 	s.flow, err = stream.New(fc)
 	return s, err
@@ -140,7 +142,7 @@ func (s *service) status() web.Status {
 	return st
 }
 
-// incidentInterval is how often the open incidents are counted.
+// incidentInterval is how often open incidents and dead letters are counted.
 const incidentInterval = 10 * time.Second
 
 // newIncidentGauge makes sinkd_incidents, with all kinds at zero.
@@ -158,8 +160,8 @@ func newIncidentGauge(reg prometheus.Registerer, pipeline string) *prometheus.Ga
 	return g
 }
 
-// watchIncidents counts the open incidents every now and then. Where they
-// cannot be read the last count stands.
+// watchIncidents counts the open incidents and the dead letters every now and
+// then. Where they cannot be read the last count stands.
 func (s *service) watchIncidents(ctx context.Context) {
 	seen := map[string]bool{}
 	for {
@@ -171,11 +173,22 @@ func (s *service) watchIncidents(ctx context.Context) {
 				s.incidents.WithLabelValues(kind).Set(float64(count[kind]))
 			}
 		}
+		s.countLetters(ctx)
 		select {
 		case <-time.After(incidentInterval):
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// countLetters counts the dead letters, where the database keeps them.
+func (s *service) countLetters(ctx context.Context) {
+	if s.cfg.Idempotent() {
+		return
+	}
+	if count, err := s.store.DeadLetters(ctx); err == nil {
+		s.metrics.DeadLetters(count)
 	}
 }
 
