@@ -96,11 +96,15 @@ func (m *Metrics) progress(p sinkd.Partition, at progress) {
 	id := strconv.Itoa(int(p.ID))
 	m.pos.WithLabelValues(p.Topic, id).Set(float64(at.landed))
 	m.lag.WithLabelValues(p.Topic, id).Set(float64(max(at.known-at.landed, 0)))
-	age := 0.0
-	if at.known > at.landed {
-		age = max(time.Since(at.oldest).Seconds(), 0)
+	m.lagSeconds.WithLabelValues(p.Topic, id).Set(m.age(at).Seconds())
+}
+
+// age is that of the oldest record that is not yet written, 0 for none.
+func (m *Metrics) age(at progress) time.Duration {
+	if at.known <= at.landed {
+		return 0
 	}
-	m.lagSeconds.WithLabelValues(p.Topic, id).Set(age)
+	return max(time.Since(at.oldest), 0)
 }
 
 // bounds shows the ends of a partition's log.
