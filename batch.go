@@ -246,7 +246,7 @@ func (b *Batch) isolate(at *Record) []*Batch {
 
 // pieceRecords bounds the batches behind a refused record: more may be refused,
 // and each time all behind it is written again.
-const pieceRecords = 1000
+const pieceRecords = 250
 
 // pieces cuts a range into batches of at most pieceRecords.
 func (b *Batch) pieces(r Range) []*Batch {

@@ -15,7 +15,7 @@ type sizer struct {
 }
 
 // smallBatch bounds batches after a split.
-const smallBatch = 1000
+const smallBatch = 250
 
 func newSizer(most int, target time.Duration) *sizer {
 	return &sizer{most: most, limit: most, target: target}
