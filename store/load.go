@@ -6,9 +6,14 @@ import (
 	"github.com/sinkd/sinkd"
 )
 
-// maxLists is how many lists of columns a table may have in a batch before
-// they share one stage: each has a COPY of its own otherwise.
-const maxLists = 8
+const (
+	// maxLists is how many lists of columns may go straight into a table, each
+	// with a COPY of its own.
+	maxLists = 8
+	// maxOwn is how many may have a stage of their own: each COMMIT empties all
+	// stages of the session, those that the batch did not use included.
+	maxOwn = 3
+)
 
 // load is what a batch has for one table.
 type load struct {
@@ -127,16 +132,17 @@ func (ld *load) survey(b *sinkd.Batch) {
 	if ld.counts() {
 		ld.count(unfolded && !ld.ignores())
 	}
-	ld.shared = unfolded || len(ld.rows) > maxLists || ld.counts() && ld.only < 0
+	ld.shared = unfolded || len(ld.rows) > maxOwn || ld.counts() && ld.only < 0
 	if !ld.shared {
 		return
 	}
+	// In the table's order, so that batches with the same columns have the same
+	// stage, whichever came first.
 	ld.columns = slices.Clone(ld.table.Key[:ld.keys()])
-	for _, r := range ld.rows {
-		for _, c := range r.Columns {
-			if !slices.Contains(ld.columns, c) {
-				ld.columns = append(ld.columns, c)
-			}
+	for _, c := range ld.table.Columns {
+		has := func(r *sinkd.Rows) bool { return slices.Contains(r.Columns, c.Name) }
+		if !slices.Contains(ld.columns, c.Name) && slices.ContainsFunc(ld.rows, has) {
+			ld.columns = append(ld.columns, c.Name)
 		}
 	}
 	ld.places = make([]int32, len(b.Ranges))

@@ -14,7 +14,7 @@ import (
 )
 
 // maxStages bounds the temporary tables of a session: beyond, it is renewed.
-const maxStages = 64
+const maxStages = 24
 
 // The columns that the store puts in front of a shared stage's own. No name of
 // a target's column is likely to be one of them.
