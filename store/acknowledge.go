@@ -142,7 +142,7 @@ func (s *Store) closeIncident(ctx context.Context, tx pgx.Tx, a *Ack, i *Inciden
 
 // repin makes the topic's present identity the pinned one.
 func (s *Store) repin(ctx context.Context, tx pgx.Tx, a *Ack, i *IncidentRow) error {
-	_, err := tx.Exec(ctx, s.in(`UPDATE {s}.topics SET topic_id = $3, cluster_id = $4, partitions = $5
+	_, err := tx.Exec(ctx, s.in(`UPDATE {s}.topics SET topic_id = $3, cluster_id = $4, partitions = $5, pinned_at = now()
 		WHERE pipeline = $1 AND topic = $2`), s.cfg.Pipeline, i.Topic, a.Topic.ID, a.Topic.Cluster, a.Topic.Partitions)
 	if err != nil {
 		return err

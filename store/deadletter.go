@@ -85,7 +85,7 @@ func (l *lane) buried(b *sinkd.Batch, results []*pgconn.Result) error {
 		return &sinkd.Error{
 			Class: sinkd.Configuration, Kind: sinkd.DeadLetterLimit,
 			Err:  fmt.Errorf("more than %d dead letters in %s; the last one: %s", cfg.DeadLetterLimit, cfg.DeadLetterPer, describe(&b.Dead[len(b.Dead)-1])),
-			Hint: "see SELECT reason, count(*) FROM sinkd.dead_letters GROUP BY 1; mend the cause or raise SINKD_DEAD_LETTER_LIMIT, then `sinkd incidents ack --retry`",
+			Hint: "`sinkd dead-letters list --group-by reason` tells why; mend the cause or raise SINKD_DEAD_LETTER_LIMIT, then `sinkd incidents ack ID --retry`",
 		}
 	}
 	if bad := results[3].Rows; len(bad) > 0 {

@@ -26,6 +26,10 @@ type load struct {
 	// place are the columns that have a row's place in the log, where an older
 	// record must not overwrite a newer one by it.
 	place *place
+	// bar is what else has to hold of the table's row that a delete removes or
+	// marks; told tells that rows are counted that the place keeps out.
+	bar  string
+	told bool
 	// shape is what the session knows of the table; nil where the rows go
 	// straight into it.
 	shape *shape
@@ -98,7 +102,7 @@ func (ld *load) version() string {
 }
 
 // counts tells that Postgres alone knows which rows have an effect.
-func (ld *load) counts() bool { return ld.ignores() || ld.version() != "" }
+func (ld *load) counts() bool { return ld.ignores() || ld.version() != "" || ld.told }
 
 // unfolded tells that a key may be there more than once.
 func (ld *load) unfolded() bool {

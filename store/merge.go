@@ -75,7 +75,7 @@ func (ld *load) list(n int) list {
 func (ld *load) remove() []request {
 	var statements []request
 	for _, li := range ld.lists(sinkd.Delete) {
-		statements = append(statements, ld.request("DELETE FROM "+ld.target()+" USING "+li.stage.name+" AS s"+where(ld.matches(), li.is())))
+		statements = append(statements, ld.request("DELETE FROM "+ld.target()+" USING "+li.stage.name+" AS s"+where(ld.matches(), li.is(), ld.bar)))
 	}
 	for _, li := range ld.lists(sinkd.Mark) {
 		statements = append(statements, ld.request(ld.markSQL(li)))
@@ -90,7 +90,7 @@ func (ld *load) markSQL(li list) string {
 		from = "(SELECT DISTINCT ON (" + ld.keyList() + ") s.* FROM " + from + where(li.is()) +
 			" ORDER BY " + ld.keyList() + ", s." + placeColumn + " DESC) AS s"
 	}
-	return "UPDATE " + ld.target() + " SET " + ld.sets(li.columns, "s.") + " FROM " + from + where(ld.matches(), li.is())
+	return "UPDATE " + ld.target() + " SET " + ld.sets(li.columns, "s.") + " FROM " + from + where(ld.matches(), li.is(), ld.bar)
 }
 
 // write are the statements that let the rows of lists enter the table.

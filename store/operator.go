@@ -71,15 +71,9 @@ func (s *Store) note(ctx context.Context, tx pgx.Tx, o operation) error {
 // of the pipeline that it has to wait for are ended. What refused returned is
 // answered as it is.
 func (s *Store) operate(ctx context.Context, f func(context.Context, pgx.Tx) error) error {
-	config, err := s.parse()
+	conn, err := s.alone(ctx)
 	if err != nil {
-		return Classify(err)
-	}
-	connecting, cancel := context.WithTimeout(ctx, callTime)
-	conn, err := pgx.ConnectConfig(connecting, config)
-	cancel()
-	if err != nil {
-		return Classify(err)
+		return err
 	}
 	defer s.discard(conn.PgConn())
 	stop := s.endBlockers(ctx, pidOf(conn.PgConn()))
@@ -98,6 +92,22 @@ func (s *Store) operate(ctx context.Context, f func(context.Context, pgx.Tx) err
 		return not.error
 	}
 	return s.classifyOwn(err)
+}
+
+// alone opens a connection for what an operator does, whose statements may take
+// their time.
+func (s *Store) alone(ctx context.Context) (*pgx.Conn, error) {
+	config, err := s.parse()
+	if err != nil {
+		return nil, Classify(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, Classify(err)
+	}
+	return conn, nil
 }
 
 // refused is an answer of ours, which is not to be classified.

@@ -12,7 +12,12 @@ import (
 // Rehearsal is one transaction in which batches are written as lanes write
 // them, and which is rolled back in the end. Of the bookkeeping it touches
 // nothing, and needs none to be there. It is used by one goroutine.
-type Rehearsal struct{ lane *lane }
+type Rehearsal struct {
+	lane *lane
+	// late tells that what is written comes after newer records, which it must
+	// not overwrite.
+	late bool
+}
 
 // Rehearse begins a rehearsal on a session of its own.
 func (s *Store) Rehearse(ctx context.Context) (*Rehearsal, error) {
@@ -47,6 +52,11 @@ func (r *Rehearsal) Apply(ctx context.Context, b *sinkd.Batch) error {
 		return Classify(err)
 	}
 	t := &transaction{lane: r.lane, batch: b, loads: r.lane.loads(b)}
+	if r.late {
+		for _, ld := range t.loads {
+			ld.comeLate(b)
+		}
+	}
 	stages := len(r.lane.stages)
 	err := r.attempt(ctx, t)
 	if err == nil {
@@ -62,6 +72,12 @@ func (r *Rehearsal) Apply(ctx context.Context, b *sinkd.Batch) error {
 	r.lane.stages, r.lane.shapes = r.lane.stages[:stages], nil
 	r.lane.prepared = map[string]*pgconn.StatementDescription{sameSQL: r.lane.prepared[sameSQL]}
 	t.blame(ctx, err)
+	if back := r.undo(ctx); back != nil {
+		return Classify(back)
+	}
+	if changed := t.mistaken(ctx, Classify(err)); changed != nil {
+		err = changed
+	}
 	if back := r.undo(ctx); back != nil {
 		return Classify(back)
 	}
@@ -96,6 +112,9 @@ func (r *Rehearsal) attempt(ctx context.Context, t *transaction) error {
 	requests, err := t.merge(ctx)
 	if err != nil {
 		return err
+	}
+	for _, ld := range t.loads {
+		requests = append(requests, ld.same(false))
 	}
 	if len(requests) > 0 {
 		if _, err := t.ask(ctx, requests); err != nil {

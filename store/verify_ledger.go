@@ -54,7 +54,7 @@ const MaxFlaws = 1000
 // discarded tells whether letters of d's partition were discarded, by what
 // operators did.
 const discardedSQL = `EXISTS (SELECT FROM {s}.operations n
-	 WHERE n.pipeline = $1 AND n.operation = 'dead-letters discard'
+	 WHERE n.pipeline = $1 AND n.operation IN ('dead-letters discard', 'dead-letters send', 'dead-letters expire')
 	   AND coalesce(n.topic, d.topic) = d.topic AND coalesce(n.partition, d.partition) = d.partition)`
 
 // ranges are the ranges and positions that both questions begin with; letters

@@ -22,19 +22,20 @@ func main() {
 
 // commands are the command line. Each command's Run is handed the program.
 type commands struct {
-	Run       runCommand       `cmd:"" help:"Move records from Kafka to PostgreSQL until stopped."`
-	Check     checkCommand     `cmd:"" help:"Tell whether run would work, and what is to mend."`
-	DryRun    dryRunCommand    `cmd:"" name:"dry-run" help:"Write a batch of each topic, show what would become of it, and take it back."`
-	Infer     inferCommand     `cmd:"" help:"Propose a table for a topic, from a sample of its records."`
-	Status    statusCommand    `cmd:"" help:"Tell how far the pipeline is."`
-	Verify    verifyCommand    `cmd:"" help:"Prove that each record took effect once; 1 where it did not, or cannot be proved."`
-	Pause     pauseCommand     `cmd:"" help:"Pause the pipeline, a topic or a partition."`
-	Resume    resumeCommand    `cmd:"" help:"Go on after a pause."`
-	Offsets   offsetsCommand   `cmd:"" help:"List positions, set them, or adopt a pipeline."`
-	Incidents incidentsCommand `cmd:"" help:"List what needs a person, and acknowledge it."`
-	Migrate   migrateCommand   `cmd:"" help:"Make, show or remove the bookkeeping tables."`
-	Config    configCommand    `cmd:"" help:"Print the configuration in force, without secrets."`
-	Version   versionCommand   `cmd:"" help:"Print the version."`
+	Run         runCommand       `cmd:"" help:"Move records from Kafka to PostgreSQL until stopped."`
+	Check       checkCommand     `cmd:"" help:"Tell whether run would work, and what is to mend."`
+	DryRun      dryRunCommand    `cmd:"" name:"dry-run" help:"Write a batch of each topic, show what would become of it, and take it back."`
+	Infer       inferCommand     `cmd:"" help:"Propose a table for a topic, from a sample of its records."`
+	Status      statusCommand    `cmd:"" help:"Tell how far the pipeline is."`
+	Verify      verifyCommand    `cmd:"" help:"Prove that each record took effect once; 1 where it did not, or cannot be proved."`
+	Pause       pauseCommand     `cmd:"" help:"Pause the pipeline, a topic or a partition."`
+	Resume      resumeCommand    `cmd:"" help:"Go on after a pause."`
+	Offsets     offsetsCommand   `cmd:"" help:"List positions, set them, or adopt a pipeline."`
+	DeadLetters lettersCommand   `cmd:"" name:"dead-letters" help:"List, show, replay and discard records that cannot be written."`
+	Incidents   incidentsCommand `cmd:"" help:"List what needs a person, and acknowledge it."`
+	Migrate     migrateCommand   `cmd:"" help:"Make, show or remove the bookkeeping tables."`
+	Config      configCommand    `cmd:"" help:"Print the configuration in force, without secrets."`
+	Version     versionCommand   `cmd:"" help:"Print the version."`
 }
 
 // program is what a command may use of the world.
