@@ -160,9 +160,6 @@ func (s *Store) resume(ctx context.Context, tx pgx.Tx, a *Ack, i *IncidentRow) e
 			r.numbers, r.offsets = append(r.numbers, partition), append(r.offsets, offset)
 		}
 	}
-	if err := s.gate(ctx, tx, i.Topic); err != nil {
-		return err
-	}
 	return s.reposition(ctx, tx, r)
 }
 

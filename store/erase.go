@@ -21,7 +21,8 @@ func (e *NoPlaceError) Error() string {
 }
 
 // deleteFrom deletes the partition's rows and dead letters from its new
-// position on.
+// position on. The letters first: a replay under way holds those that it makes
+// rows of, and only when it has ended are they seen.
 func (s *Store) deleteFrom(ctx context.Context, tx pgx.Tx, t *TopicMove, at *Moved) error {
 	tag, err := tx.Exec(ctx, s.in(`DELETE FROM {s}.dead_letters WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND record_offset >= $4`),
 		s.cfg.Pipeline, at.Topic, at.Partition, at.Next)

@@ -136,7 +136,7 @@ func (s *Store) moveTopic(ctx context.Context, tx pgx.Tx, m *Move, t *TopicMove)
 }
 
 // recognize compares the topic with the pinned one, and pins it where the
-// pipeline does not know it. It shuts the gate until the transaction ends.
+// pipeline does not know it.
 func (s *Store) recognize(ctx context.Context, tx pgx.Tx, t *TopicMove) error {
 	now := &t.Topic
 	tag, err := tx.Exec(ctx, s.in(`INSERT INTO {s}.topics (pipeline, topic, topic_id, cluster_id, partitions)
@@ -150,11 +150,8 @@ func (s *Store) recognize(ctx context.Context, tx pgx.Tx, t *TopicMove) error {
 		}
 		return nil
 	}
-	if err := s.gate(ctx, tx, now.Name); err != nil {
-		return err
-	}
 	var pinned sinkd.Topic
-	err = tx.QueryRow(ctx, s.in(`SELECT topic_id, cluster_id, partitions FROM {s}.topics WHERE pipeline = $1 AND topic = $2`),
+	err = tx.QueryRow(ctx, s.in(`SELECT topic_id, cluster_id, partitions FROM {s}.topics WHERE pipeline = $1 AND topic = $2 FOR NO KEY UPDATE`),
 		s.cfg.Pipeline, now.Name).Scan(&pinned.ID, &pinned.Cluster, &pinned.Partitions)
 	switch {
 	case err != nil:

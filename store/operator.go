@@ -112,12 +112,3 @@ func (s *Store) alone(ctx context.Context) (*pgx.Conn, error) {
 
 // refused is an answer of ours, which is not to be classified.
 type refused struct{ error }
-
-// gateSQL keeps those apart who change positions by hand and those who act on
-// what lies below them. Writers never take it.
-const gateSQL = `SELECT FROM {s}.topics WHERE pipeline = $1 AND ($2 = '' OR topic = $2) ORDER BY topic FOR NO KEY UPDATE`
-
-func (s *Store) gate(ctx context.Context, tx pgx.Tx, topic string) error {
-	_, err := tx.Exec(ctx, s.in(gateSQL), s.cfg.Pipeline, topic)
-	return err
-}

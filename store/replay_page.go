@@ -12,10 +12,6 @@ import (
 )
 
 const (
-	// shareSQL keeps positions from being changed by hand until the transaction
-	// ends: what lies below them would be another thing then.
-	shareSQL = `SELECT FROM {s}.topics WHERE pipeline = $1 AND topic = $2 FOR SHARE`
-
 	// takeSQL takes the letters, in key order, after those who had them before.
 	// Each comes with the ledger's row that counts it, by the latest generation
 	// that has read its offset. A letter that is older than a commit of an
@@ -81,9 +77,6 @@ type taken struct {
 // since are left out.
 func (p *page) take(ctx context.Context, tx pgx.Tx, keys []letterKey) ([]taken, error) {
 	topic := keys[0].topic
-	if _, err := tx.Exec(ctx, p.store.in(shareSQL), p.store.cfg.Pipeline, topic); err != nil {
-		return nil, err
-	}
 	partitions, offsets := columnsOfKeys(keys)
 	rows, err := tx.Query(ctx, p.store.in(takeSQL), p.store.cfg.Pipeline, topic, partitions, offsets)
 	if err != nil {
