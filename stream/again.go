@@ -1,0 +1,213 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sinkd/sinkd"
+)
+
+// What is read again at a time: so many records of one partition, or so many
+// bytes of keys and values.
+const (
+	againRecords = 50_000
+	againBytes   = 16 << 20
+)
+
+// Again reads ranges of a topic once more, beside the group.
+type Again struct {
+	// Compacted tells that the topic's cleanup policy may remove records from
+	// the middle of the log.
+	Compacted bool
+	// Gone counts the offsets that left the log while it was read.
+	Gone int64
+
+	reader
+}
+
+// Span is a range of a partition that is read again.
+type Span struct {
+	Partition   int32
+	From, Until int64
+}
+
+// Comparer compares what is read again with what was written.
+type Comparer interface {
+	// Letters gives the offsets of the dead letters in a range, in order.
+	Letters(ctx context.Context, p sinkd.Partition, from, until int64) ([]int64, error)
+	// Compare compares the one range of an encoded batch, whose records are all
+	// that Kafka has of it but those that are dead letters.
+	Compare(ctx context.Context, b *sinkd.Batch) error
+}
+
+// ReadAgain describes a topic that is to be read again. It fails with ErrNoTopic
+// where the topic does not exist.
+func ReadAgain(ctx context.Context, k Kafka, topic string) (*Again, error) {
+	b, err := newBrokers(&k)
+	if err != nil {
+		return nil, err
+	}
+	a := &Again{reader: reader{kafka: &k, brokers: b}}
+	if err := a.describe(ctx, topic); err != nil {
+		a.Close()
+		return nil, err
+	}
+	// Brokers that do not say, or not to this user, are taken to delete.
+	if configs, err := b.admin.DescribeTopicConfigs(ctx, topic); err == nil && len(configs) == 1 {
+		for _, c := range configs[0].Configs {
+			a.Compacted = a.Compacted || c.Key == "cleanup.policy" && strings.Contains(c.MaybeValue(), "compact")
+		}
+	}
+	return a, nil
+}
+
+// Close ends the connections.
+func (a *Again) Close() { a.brokers.close() }
+
+// Described gives the topic as the brokers describe it.
+func (a *Again) Described() sinkd.Topic { return a.Topic }
+
+// LogStart gives the first offset that Kafka still has of a partition; it
+// answers false where the partition does not exist, or has no leader.
+func (a *Again) LogStart(partition int32) (int64, bool) {
+	e, ok := a.bounds[sinkd.Partition{Topic: a.Topic.Name, ID: partition}]
+	return e.start, ok
+}
+
+// Compare reads the spans in order, and has each piece of them encoded and
+// compared, while the next is read. Where a span's beginning leaves the log
+// meanwhile it goes on behind that. Progress is told the offsets of each piece.
+func (a *Again) Compare(ctx context.Context, spans []Span, e Encoder, c Comparer, progress func(offsets int64)) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	pieces, ended := make(chan sinkd.Range), make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer close(pieces)
+		for _, s := range spans {
+			if err := a.pieces(ctx, s, pieces); err != nil {
+				cancel(err)
+				return
+			}
+		}
+	}()
+	defer func() { <-ended }()
+	defer cancel(nil)
+	for piece := range pieces {
+		if err := compare(ctx, piece, e, c); err != nil {
+			return err
+		}
+		progress(piece.Until - piece.From)
+	}
+	return context.Cause(ctx)
+}
+
+// compare encodes one piece, and has it compared.
+func compare(ctx context.Context, piece sinkd.Range, e Encoder, c Comparer) error {
+	letters, err := c.Letters(ctx, piece.Claim.Partition, piece.From, piece.Until)
+	if err != nil {
+		return err
+	}
+	piece.Records = slices.DeleteFunc(piece.Records, func(r *sinkd.Record) bool {
+		_, dead := slices.BinarySearch(letters, r.Offset)
+		return dead
+	})
+	b := &sinkd.Batch{ID: uuid.New(), Ranges: []sinkd.Range{piece}}
+	if needs := e.Encode(b); len(needs) > 0 {
+		return fmt.Errorf("the table of topic %s is not known", needs[0].Topic)
+	}
+	defer e.Recycle(b)
+	return c.Compare(ctx, b)
+}
+
+// pieces reads a span and hands out its pieces.
+func (a *Again) pieces(ctx context.Context, s Span, pieces chan<- sinkd.Range) error {
+	claim := &sinkd.Claim{Partition: sinkd.Partition{Topic: a.Topic.Name, ID: s.Partition}}
+	for at := s.From; at < s.Until; {
+		piece := sinkd.Range{Claim: claim, From: at, Until: s.Until}
+		err := a.piece(ctx, &piece)
+		if errors.Is(err, kerr.OffsetOutOfRange) {
+			if at, err = a.skip(ctx, s, at); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case pieces <- piece:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		at = piece.Until
+	}
+	return nil
+}
+
+// skip gives where the log begins by now, for a span whose next offset left it.
+func (a *Again) skip(ctx context.Context, s Span, at int64) (int64, error) {
+	var err error
+	if a.bounds, err = a.brokers.bounds(ctx, a.Topic.Name); err != nil {
+		return at, err
+	}
+	start, ok := a.LogStart(s.Partition)
+	if start = min(start, s.Until); !ok || start <= at {
+		return at, fmt.Errorf("%s[%d] has no offset %d, and its log begins at %d", a.Topic.Name, s.Partition, at, start)
+	}
+	a.Gone += start - at
+	return start, nil
+}
+
+// piece reads records from the piece's beginning on, as many as are to be read
+// at a time, and ends it behind them.
+func (a *Again) piece(ctx context.Context, piece *sinkd.Range) error {
+	p := &reading{kafka: a.kafka, Partition: piece.Claim.Partition, topicID: a.Topic.ID}
+	room := int64(againBytes)
+	at := piece.From
+	for failures := 0; at < piece.Until; {
+		fp, next, err := p.fetch(ctx, a.brokers.client.Broker(int(a.leaders[p.ID])), at, nextProbeBytes)
+		if err != nil {
+			if failures++; failures > moves || ctx.Err() != nil || errors.Is(err, kerr.OffsetOutOfRange) {
+				return err
+			}
+			if err := a.lead(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		if next <= at {
+			return fmt.Errorf("the brokers give nothing of %s at offset %d, below the position", p.Partition, at)
+		}
+		if take(piece, fp.Records, &room) {
+			return nil
+		}
+		at = next
+	}
+	return nil
+}
+
+// take adds the records of a fetch that belong to the piece, and tells that it
+// ends before one of them, since there is no room for more.
+func take(piece *sinkd.Range, records []*kgo.Record, room *int64) (full bool) {
+	for _, r := range records {
+		switch {
+		case r.Attrs.IsControl() || r.Offset < piece.From:
+			continue
+		case r.Offset >= piece.Until:
+			return true
+		case len(piece.Records) > 0 && (*room <= 0 || len(piece.Records) == againRecords):
+			piece.Until = r.Offset
+			return true
+		}
+		*room -= int64(len(r.Key) + len(r.Value))
+		piece.Records = append(piece.Records, r)
+	}
+	return false
+}
