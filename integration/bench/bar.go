@@ -35,6 +35,7 @@ func bars(results []result) []bar {
 	}
 	all = append(all, upsertBars(byName)...)
 	all = append(all, poisonBars(byName)...)
+	all = append(all, verifyBars(results)...)
 	all = append(all, memoryBars(results)...)
 	for _, d := range []struct {
 		name, what string

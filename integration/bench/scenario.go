@@ -33,7 +33,7 @@ func scenarios(o options) []scenario {
 		&contest{name: "wide", data: wide, records: o.records / 4, rounds: o.rounds, variants: []variant{
 			{name: "wide/4", partitions: 4, env: byDefault},
 		}},
-	}, upserts(o), poisons(o), []scenario{
+	}, upserts(o), poisons(o), verifications(o), []scenario{
 		&contest{name: "memory/200", data: narrow, records: o.records, rounds: 1, variants: []variant{
 			{name: "memory/200", partitions: 200, env: byDefault},
 		}},
