@@ -22,6 +22,10 @@ SELECT EXISTS (SELECT FROM pg_index i
        c.relkind = 'r'
   FROM pg_class c WHERE c.oid = $1`
 
+// byPlace makes the planner go from place to place. Left to itself it scans the
+// whole table for each chunk.
+const byPlace = `SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off`
+
 // listPlaces lists where the rows of each record are, in one pass over the
 // table. Without, each chunk of records would take one, where no index on the
 // coordinates helps. The rows stay where they are for as long as the snapshot
@@ -37,6 +41,10 @@ func (c *Comparison) listPlaces(ctx context.Context) error {
 		}
 	}
 	if c.places = ordinary && !indexed; !c.places {
+		if indexed {
+			_, err := c.conn.Exec(ctx, "SET LOCAL enable_seqscan = off")
+			return err
+		}
 		return nil
 	}
 	topic := "NULL::text"
@@ -45,7 +53,8 @@ func (c *Comparison) listPlaces(ctx context.Context) error {
 	}
 	sql := fmt.Sprintf(`CREATE TEMPORARY TABLE sinkd_places AS
 		SELECT %s AS topic, t.%s::int4 AS partition, t.%s::int8 AS record, t.tableoid AS rel, t.ctid AS place FROM %s;
-		CREATE INDEX ON pg_temp.sinkd_places (partition, record); ANALYZE pg_temp.sinkd_places`,
+		CREATE INDEX ON pg_temp.sinkd_places (partition, record); ANALYZE pg_temp.sinkd_places;
+		`+byPlace,
 		topic, quote(c.at.partition), quote(c.at.offset), quote(c.table.Schema, c.table.Name)+" AS t")
 	_, err := c.conn.PgConn().Exec(ctx, sql).ReadAll()
 	return err
@@ -85,15 +94,18 @@ func (c *Comparison) compareRangeSQL(ld *load) string {
 		differs = append(differs, condition)
 		marks = append(marks, "CASE WHEN "+condition+" THEN "+numberOf(i)+" END")
 	}
+	x, at := "x."+offsetColumn, `s."sinkd:at"`
 	return `
-WITH s AS NOT MATERIALIZED (` + c.slice() + `)
-SELECT coalesce(x.` + offsetColumn + `, s."sinkd:at") AS record, count(s."sinkd:at"), bool_or(x.` + offsetColumn + ` IS NOT NULL),
-       coalesce(string_agg(array_to_string(ARRAY[` + strings.Join(marks, ", ") + `]::int4[], ','), ',')
-                FILTER (WHERE x.` + offsetColumn + ` = s."sinkd:at" AND (` + strings.Join(differs, " OR ") + `)), '')
-  FROM ` + chunk + ` AS x FULL JOIN s ON s."sinkd:at" = x.` + offsetColumn + `
+WITH j AS MATERIALIZED (
+    SELECT ` + x + ` AS record, ` + at + ` AS there,
+           CASE WHEN ` + x + ` = ` + at + ` AND (` + strings.Join(differs, " OR ") + `)
+                THEN array_to_string(ARRAY[` + strings.Join(marks, ", ") + `]::int4[], ',') END AS marks
+      FROM ` + chunk + ` AS x FULL JOIN (` + c.slice() + `) AS s ON ` + at + ` = ` + x + `
+)
+SELECT coalesce(record, there), count(there), bool_or(record IS NOT NULL), coalesce(string_agg(marks, ','), '')
+  FROM j
  GROUP BY 1
-HAVING count(s."sinkd:at") <> 1 OR bool_or(x.` + offsetColumn + ` IS NULL)
-    OR count(*) FILTER (WHERE x.` + offsetColumn + ` = s."sinkd:at" AND (` + strings.Join(differs, " OR ") + `)) > 0
+HAVING count(there) <> 1 OR bool_or(record IS NULL) OR string_agg(marks, ',') IS NOT NULL
  ORDER BY 1`
 }
 
