@@ -79,6 +79,7 @@ func (t *transaction) failed(ctx context.Context, err error) error {
 		return e
 	}
 	t.blame(ctx, e)
+	t.locate(ctx, e)
 	return e
 }
 

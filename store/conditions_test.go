@@ -176,7 +176,7 @@ var conditions = []condition{
 	},
 	{
 		row: dataRow, name: "not null", state: "23502", ddl: `CREATE TABLE target (k bigint PRIMARY KEY, a text NOT NULL)`,
-		log: "0 w k=1 a=x; 0 w k=7777 a=null", named: true, says: `"a"`,
+		log: "0 w k=1 a=x; 0 w k=7777 a=null", named: true, stagedNamed: true, says: `"a"`,
 	},
 	{
 		row: dataRow, name: "unique", state: "23505", ddl: `CREATE TABLE target (k bigint PRIMARY KEY, a text UNIQUE); INSERT INTO target VALUES (5, 'secret')`,
@@ -188,10 +188,10 @@ var conditions = []condition{
 	},
 	{
 		row: dataRow, name: "check", state: "23514", ddl: `CREATE TABLE target (k bigint PRIMARY KEY, a text CONSTRAINT short CHECK (length(a) < 6))`,
-		named: true, says: `"short"`,
+		named: true, stagedNamed: true, says: `"short"`,
 	},
 	{
-		row: dataRow, name: "check of a domain", state: "23514", named: true, stagedNamed: false, says: "few_check",
+		row: dataRow, name: "check of a domain", state: "23514", named: true, stagedNamed: true, says: "few_check",
 		ddl: `CREATE DOMAIN few AS text CHECK (length(VALUE) < 6); CREATE TABLE target (k bigint PRIMARY KEY, a few)`,
 	},
 	{
