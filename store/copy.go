@@ -96,7 +96,7 @@ func (t *transaction) explain(err error, ld *load, stream []*sinkd.Rows) error {
 		return e
 	}
 	e.Err = &refusal{pg: pg, table: ld.table}
-	e.Certain = ld.appends() && certain(pg, ld.table)
+	e.Certain = e.Class == sinkd.Data && ld.appends() && certain(pg, ld.table)
 	line, _ := copyPlace(pg.Where)
 	for _, r := range stream {
 		if line > 0 && line <= len(r.Row) {

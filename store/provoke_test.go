@@ -138,6 +138,9 @@ func (p *provocation) judge(e *sinkd.Error, b *sinkd.Batch) {
 	if !strings.Contains(e.Error(), p.c.says) || !strings.Contains(e.Hint, p.c.hint) {
 		p.Errorf("the error says %q, and %q; want %q, and %q", e.Err, e.Hint, p.c.says, p.c.hint)
 	}
+	if e.Certain && e.Class != sinkd.Data {
+		p.Error("a record is blamed for what is not its fault")
+	}
 	if secret(e.Error()) {
 		p.Errorf("row data in %q", e)
 	}
