@@ -84,8 +84,8 @@ func strange(expr string) (found []string) {
 // What the check of expressions is there for, it finds.
 func TestStrangeExpressionsAreFound(t *testing.T) {
 	for expr, want := range map[string]string{
-		`max by (pipeline) (sinkd_incidents) > 0`:                           "",
-		`sum(rate(sinkd_handover_duration_seconds_bucket[5m])) by (le)`:     "",
+		`max by (pipeline) (sinkd_incidents) > 0`:                       "",
+		`sum(rate(sinkd_handover_duration_seconds_bucket[5m])) by (le)`: "",
 		`sinkd_incident > 0`:                                                "sinkd_incident",
 		`sinkd_handover_duration_seconds > 1`:                               "sinkd_handover_duration_seconds",
 		`sinkd_records_total{result="dead"}`:                                "sinkd_records_total{result}",
@@ -197,6 +197,7 @@ func TestDashboard(t *testing.T) {
 // parsed lets Prometheus parse the expressions, with values for the dashboard's
 // variables.
 func parsed(t *testing.T, exprs []string) {
+	t.Helper()
 	prom := promtool(t)
 	var b strings.Builder
 	b.WriteString("groups: [{name: dashboard, rules: [\n")
