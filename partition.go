@@ -77,3 +77,7 @@ type Position struct {
 	Halted     string
 	Paused     bool
 }
+
+// LedgerPlace is a place in the ledger of a partition: how far its ranges were
+// merged.
+type LedgerPlace struct{ Generation, From int64 }

@@ -51,6 +51,8 @@ type Config struct {
 	// Idempotent keeps the positions in the consumer group and all else in
 	// memory: of the Store only Applier and Pinger are used.
 	Idempotent bool
+	// Upkeep is what becomes of old bookkeeping.
+	Upkeep Upkeep
 	// Catalog gives a topic's table; it may create it.
 	Catalog Catalog
 	// NewEncoder makes the encoder of one lane.

@@ -190,6 +190,7 @@ func (f *Flow) start(ctx context.Context) *stages {
 	s.all.Go(func() { f.show(ctx) })
 	s.all.Go(func() { f.observe(ctx) })
 	s.all.Go(func() { f.sumUp(ctx) })
+	s.all.Go(func() { f.upkeep(ctx) })
 	s.all.Go(func() { f.caught.run(ctx) })
 	return s
 }

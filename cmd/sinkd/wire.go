@@ -120,12 +120,21 @@ func flowConfig(c *config.Config, s *store.Store, log *slog.Logger) stream.Confi
 
 		Store:      s,
 		Idempotent: c.Idempotent(),
+		Upkeep:     upkeep(c, s),
 		Catalog:    newCatalog(s, c.Routes),
 		NewEncoder: func() stream.Encoder {
 			return transform.NewEncoder(transform.Options{Routes: c.Routes, MaxRecordBytes: int(c.MaxRecordBytes)})
 		},
 		Logger: log,
 	}
+}
+
+// upkeep is what becomes of old bookkeeping, where any is kept.
+func upkeep(c *config.Config, s *store.Store) stream.Upkeep {
+	if c.Idempotent() {
+		return stream.Upkeep{}
+	}
+	return stream.Upkeep{Keeper: s, LedgerDetail: c.LedgerDetail, LetterRetention: c.DeadLetterRetention}
 }
 
 // beside is what the process needs of memory beside the records in flight.

@@ -45,6 +45,8 @@ func (c *Config) bounds(p *Problems) {
 		{"SINKD_BATCH_TARGET", c.BatchTarget, 10 * time.Millisecond},
 		{"SINKD_FOREIGN_KEY_WAIT", c.ForeignKeyWait, 0},
 		{"SINKD_DRAIN_TIMEOUT", c.DrainTimeout, 0},
+		{"SINKD_DEAD_LETTER_RETENTION", c.DeadLetterRetention, 0},
+		{"SINKD_LEDGER_DETAIL", c.LedgerDetail, 0},
 	} {
 		if d.is < d.from {
 			p.add(d.name, "write at least "+d.from.String(), "%s is too short", d.is)

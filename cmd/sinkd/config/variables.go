@@ -79,10 +79,10 @@ type Variables struct {
 
 	OnBadRecord         string        `env:"SINKD_ON_BAD_RECORD" envDefault:"dead-letter" show:"'dead-letter'; 'stop' in idempotent delivery" oneof:"dead-letter stop" doc:"what a record gets that can never be written"`
 	DeadLetterLimit     Limit         `env:"SINKD_DEAD_LETTER_LIMIT" envDefault:"1000/1h" off:"true" doc:"dead letters that a pipeline may make in that time before it pauses with an incident"`
-	DeadLetterRetention time.Duration `env:"SINKD_DEAD_LETTER_RETENTION" later:"*" off:"true" show:"none" doc:"dead letters that are older are deleted"`
+	DeadLetterRetention time.Duration `env:"SINKD_DEAD_LETTER_RETENTION" off:"true" show:"none" doc:"dead letters that failed longer ago are deleted"`
 	OnDataLoss          string        `env:"SINKD_ON_DATA_LOSS" envDefault:"stop" oneof:"stop skip" doc:"what a partition gets whose records are gone in Kafka: an incident and a halt, or a 'skip' in the ledger"`
 	ForeignKeyWait      time.Duration `env:"SINKD_FOREIGN_KEY_WAIT" envDefault:"30s" off:"true" doc:"how long a missing parent row is waited for before its record is bad data; the partition waits, the others go on"`
-	LedgerDetail        time.Duration `env:"SINKD_LEDGER_DETAIL" envDefault:"1h" later:"*" off:"true" doc:"older ranges of the ledger are merged per partition and hour"`
+	LedgerDetail        time.Duration `env:"SINKD_LEDGER_DETAIL" envDefault:"1h" off:"true" doc:"older ranges of the ledger are merged per partition and hour, counts summed"`
 	DrainTimeout        time.Duration `env:"SINKD_DRAIN_TIMEOUT" envDefault:"30s" doc:"the first SIGTERM drains for so long, the second stops at once"`
 
 	HTTPAddr  string `env:"SINKD_HTTP_ADDR" envDefault:"127.0.0.1:8080" off:"true" doc:"address of probes, metrics and status; 'off' = none"`
