@@ -83,10 +83,10 @@ type Comparison struct {
 	asText map[string]bool
 	// places tells that the rows' places were listed; see listPlaces.
 	places bool
-	// columns are those of the chunk's table as it is.
-	columns string
-	chunked bool
-	spare   []byte
+	// chunk has the columns of the chunk's table with their types; nil where
+	// there is none yet.
+	chunk map[string]string
+	spare []byte
 	// unfit counts rows of records that do not fit the table any more.
 	unfit int64
 	// pardons are the ranges with dead letters that were discarded.
@@ -143,11 +143,22 @@ func (c *Comparison) prepare(ctx context.Context) error {
 	return nil
 }
 
+const offsetsSQL = `
+WITH since AS MATERIALIZED (
+    SELECT greatest(t.pinned_at, (
+               SELECT max(e.committed_at) FROM {s}.batches e
+                WHERE e.pipeline = $1 AND e.topic = $2 AND e.partition = $3 AND e.generation < o.generation)) AS since
+      FROM {s}.offsets o JOIN {s}.topics t USING (pipeline, topic)
+     WHERE o.pipeline = $1 AND o.topic = $2 AND o.partition = $3
+)
+SELECT d.record_offset FROM {s}.dead_letters d, since
+ WHERE d.pipeline = $1 AND d.topic = $2 AND d.partition = $3 AND d.record_offset >= $4 AND d.record_offset < $5
+   AND d.failed_at >= since.since
+ ORDER BY 1`
+
 // Letters gives the offsets of the dead letters in a range, in order.
 func (v *Verification) Letters(ctx context.Context, p sinkd.Partition, from, until int64) ([]int64, error) {
-	rows, err := v.conn.Query(ctx, v.store.in(`SELECT record_offset FROM {s}.dead_letters
-		WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND record_offset >= $4 AND record_offset < $5
-		ORDER BY record_offset`), v.store.cfg.Pipeline, p.Topic, p.ID, from, until)
+	rows, err := v.conn.Query(ctx, v.store.in(offsetsSQL), v.store.cfg.Pipeline, p.Topic, p.ID, from, until)
 	if err != nil {
 		return nil, v.asked(err)
 	}
@@ -156,21 +167,38 @@ func (v *Verification) Letters(ctx context.Context, p sinkd.Partition, from, unt
 }
 
 // Compare compares the records of one range with their rows, or keeps them for
-// Finish where they are matched by key.
+// Finish where they are matched by key. After an error of class Data the range
+// may be compared in parts.
 func (c *Comparison) Compare(ctx context.Context, b *sinkd.Batch) error {
 	if c.By == ByCount {
 		return nil
 	}
-	c.Records += int64(b.Records())
-	err := c.load(ctx, b)
-	if err == nil {
-		if c.By == ByKey {
-			err = c.overlay(ctx, b)
-		} else {
-			err = c.compareRange(ctx, b)
-		}
+	ld := c.loadOf(b)
+	if err := c.makeChunk(ctx, ld); err != nil {
+		return c.refused(err)
 	}
+	if _, err := c.conn.Exec(ctx, "SAVEPOINT range"); err != nil {
+		return c.refused(err)
+	}
+	failed := c.compareLoad(ctx, b, ld)
+	if failed != nil {
+		// What is lost with the connection is the first error.
+		_, _ = c.conn.Exec(ctx, "ROLLBACK TO SAVEPOINT range")
+		return c.refused(failed)
+	}
+	c.Records += int64(b.Records())
+	_, err := c.conn.Exec(ctx, "RELEASE SAVEPOINT range")
 	return c.refused(err)
+}
+
+func (c *Comparison) compareLoad(ctx context.Context, b *sinkd.Batch, ld *load) error {
+	if err := c.load(ctx, b, ld); err != nil {
+		return err
+	}
+	if c.By == ByKey {
+		return c.overlay(ctx, b, ld)
+	}
+	return c.compareRange(ctx, b, ld)
 }
 
 // Finish gives what was found, after all ranges were compared.

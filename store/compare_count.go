@@ -38,11 +38,15 @@ func (c *Comparison) count(ctx context.Context) error {
 	return nil
 }
 
-// Below counts the records of the ledger's ranges that begin before an offset,
-// in the current generation of a partition.
-func (v *Verification) Below(ctx context.Context, p *PartitionLedger, offset int64) (records int64, err error) {
-	err = v.conn.QueryRow(ctx, v.store.in(`SELECT coalesce(sum(least(records, greatest(0, $5 - from_offset))), 0)::bigint FROM {s}.batches
-		WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND generation = $4 AND from_offset < $5`),
-		v.store.cfg.Pipeline, p.Topic, p.Partition, p.Generation, offset).Scan(&records)
-	return records, v.asked(err)
+// Below counts the records of the ledger's ranges in front of an offset of a
+// partition, at most: a range that holds the offset has them at its beginning, as
+// far as is known. The current generation's, and those that only earlier ones
+// read.
+func (v *Verification) Below(ctx context.Context, p *PartitionLedger, offset int64) (current, earlier int64, err error) {
+	err = v.conn.QueryRow(ctx, v.store.in(`
+		SELECT coalesce(sum(least(records, $5 - from_offset)) FILTER (WHERE generation = $4 AND from_offset < $5), 0)::bigint,
+		       coalesce(sum(least(records, $6 - from_offset)) FILTER (WHERE generation < $4 AND from_offset < $6), 0)::bigint
+		  FROM {s}.batches WHERE pipeline = $1 AND topic = $2 AND partition = $3`),
+		v.store.cfg.Pipeline, p.Topic, p.Partition, p.Generation, offset, p.Start).Scan(&current, &earlier)
+	return current, earlier, v.asked(err)
 }

@@ -23,11 +23,6 @@ const (
 	givenColumn     = `"sinkd:given"`
 	goneColumn      = `"sinkd:gone"`
 	crossedColumn   = `"sinkd:crossed"`
-
-	// rounds is the chunk where it has keys more than once, with the number of
-	// each row among those of its key.
-	rounds      = "pg_temp.sinkd_rounds"
-	roundColumn = `"sinkd:round"`
 )
 
 // expect makes the table of what is expected.
@@ -41,7 +36,7 @@ func (c *Comparison) expect(ctx context.Context) error {
 }
 
 // overlay lets the chunk's rows have their effect on what is expected.
-func (c *Comparison) overlay(ctx context.Context, b *sinkd.Batch) error {
+func (c *Comparison) overlay(ctx context.Context, b *sinkd.Batch, ld *load) error {
 	claim := b.Ranges[0].Claim
 	for i := range b.Dead {
 		if !c.pardoned(&Difference{Topic: claim.Topic, Partition: claim.ID, Offset: b.Dead[i].Record.Offset}) {
@@ -49,7 +44,7 @@ func (c *Comparison) overlay(ctx context.Context, b *sinkd.Batch) error {
 		}
 	}
 	o := &overlay{
-		load: c.loadOf(b), written: c.written(), from: chunk + " AS x",
+		load: ld, written: c.written(),
 		place: fmt.Sprintf("%d, %d", slices.Index(c.Topics, claim.Topic), claim.ID),
 	}
 	if len(o.rows) == 0 {
@@ -73,13 +68,11 @@ func (c *Comparison) number(ctx context.Context, o *overlay) (last int64, err er
 	for i := range keys {
 		keys[i] = o.key(i)
 	}
-	_, err = c.conn.PgConn().Exec(ctx, "DROP TABLE IF EXISTS "+rounds+"; CREATE TEMPORARY TABLE sinkd_rounds AS SELECT x.*, row_number() OVER (PARTITION BY "+
-		strings.Join(keys, ", ")+" ORDER BY x."+offsetColumn+", x."+listColumn+") AS "+roundColumn+" FROM "+o.from+
-		"; CREATE INDEX ON "+rounds+" ("+roundColumn+")").ReadAll()
+	_, err = c.conn.Exec(ctx, "UPDATE "+chunk+" AS y SET "+roundColumn+" = r.n FROM (SELECT x.ctid AS place, row_number() OVER (PARTITION BY "+
+		strings.Join(keys, ", ")+" ORDER BY x."+offsetColumn+", x."+listColumn+") AS n FROM "+chunk+" AS x) AS r WHERE r.place = y.ctid")
 	if err == nil {
-		err = c.conn.QueryRow(ctx, "SELECT max("+roundColumn+") FROM "+rounds).Scan(&last)
+		err = c.conn.QueryRow(ctx, "SELECT max("+roundColumn+") FROM "+chunk).Scan(&last)
 	}
-	o.from = rounds + " AS x"
 	return last, err
 }
 

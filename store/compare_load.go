@@ -11,18 +11,19 @@ import (
 )
 
 // chunk is the temporary table that has the rows of one range, as the records
-// would have them, behind their list of columns and their offset.
+// would have them, behind their list of columns and their offset, and where keys
+// are there more than once, behind the number of the row among those of its key.
 const (
 	chunk        = "pg_temp.sinkd_chunk"
 	offsetColumn = `"sinkd:offset"`
+	roundColumn  = `"sinkd:round"`
 	chunkFronts  = 2
 )
 
 // load loads the encoded rows of a range into the chunk's table.
-func (c *Comparison) load(ctx context.Context, b *sinkd.Batch) error {
-	ld := c.loadOf(b)
-	if err := c.makeChunk(ctx, ld); err != nil || len(ld.rows) == 0 {
-		return err
+func (c *Comparison) load(ctx context.Context, b *sinkd.Batch, ld *load) error {
+	if len(ld.rows) == 0 {
+		return nil
 	}
 	c.spare = ld.located(b, c.spare[:0])
 	columns := listColumn + ", " + offsetColumn + ", " + names(ld.columns, "")
@@ -53,20 +54,30 @@ func (c *Comparison) loadOf(b *sinkd.Batch) *load {
 	return ld
 }
 
-// makeChunk makes sure of an empty table for the load. That in use serves where
-// it has the same columns.
+// makeChunk makes sure of an empty table that has the load's columns. It is
+// emptied in the transaction that made it, outside of any savepoint, so that it
+// keeps its file: what is dropped keeps its room until the end.
 func (c *Comparison) makeChunk(ctx context.Context, ld *load) error {
-	columns := ""
-	if len(ld.columns) > 0 {
-		columns = ", " + ld.define(ld.columns)
+	fits := c.chunk != nil
+	for _, column := range ld.columns {
+		fits = fits && c.chunk[column] == ld.define([]string{column})
 	}
-	sql := "TRUNCATE " + chunk
-	if !c.chunked || columns != c.columns && len(ld.rows) > 0 {
-		sql = "DROP TABLE IF EXISTS " + chunk + "; CREATE TEMPORARY TABLE sinkd_chunk (" +
-			listColumn + " int4, " + offsetColumn + " int8" + columns + ")"
-		c.columns, c.chunked = columns, true
+	if fits {
+		_, err := c.conn.Exec(ctx, "TRUNCATE "+chunk)
+		return err
 	}
-	_, err := c.conn.PgConn().Exec(ctx, sql).ReadAll()
+	if c.chunk == nil {
+		c.chunk = make(map[string]string)
+	}
+	for _, column := range ld.columns {
+		c.chunk[column] = ld.define([]string{column})
+	}
+	columns := []string{listColumn + " int4", offsetColumn + " int8", roundColumn + " int4"}
+	for _, definition := range c.chunk {
+		columns = append(columns, definition)
+	}
+	_, err := c.conn.PgConn().Exec(ctx, "DROP TABLE IF EXISTS "+chunk+"; CREATE TEMPORARY TABLE sinkd_chunk ("+strings.Join(columns, ", ")+
+		"); CREATE INDEX ON "+chunk+" ("+roundColumn+") WHERE "+roundColumn+" IS NOT NULL").ReadAll()
 	return err
 }
 

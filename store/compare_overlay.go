@@ -15,8 +15,8 @@ type overlay struct {
 	*load
 	// written are the columns that have a bit each, in its order.
 	written []string
-	// from is where the rows are, as x; only narrows them to a round.
-	from, only string
+	// only narrows the rows of the chunk to a round.
+	only string
 	// place is topic and partition, by number.
 	place string
 }
@@ -75,7 +75,7 @@ func (o *overlay) insert(columns []string, given, gone, is string) string {
 	}
 	return "INSERT INTO " + expected + " AS e (" + topicColumn + ", " + partitionColumn + ", " + offsetColumn + ", " + givenColumn + ", " +
 		goneColumn + ", " + crossedColumn + ", " + names(columns, "") + ") SELECT " + o.place + ", x." + offsetColumn + ", " + given + ", " +
-		gone + ", false" + b.String() + " FROM " + o.from + " WHERE " + is + " ON CONFLICT (" + names(o.table.Key, "") + ") DO UPDATE SET "
+		gone + ", false" + b.String() + " FROM " + chunk + " AS x WHERE " + is + " ON CONFLICT (" + names(o.table.Key, "") + ") DO UPDATE SET "
 }
 
 // excludedPlace is the place of the row that was to be inserted.
@@ -108,7 +108,7 @@ func (o *overlay) markSQL(is string) string {
 	topic, partition, _ := strings.Cut(o.place, ", ")
 	return fmt.Sprintf("UPDATE %s AS e SET %s = %s, %s = set_bit(e.%[4]s::bit varying, %d, 1)::varbit, %s = e.%[6]s OR %s, %s = %s, %s = %s, %s = x.%[12]s FROM %s WHERE %s",
 		expected, quote(column), o.source("x.", column), givenColumn, slices.Index(o.written, column), crossedColumn, crossing(o.place),
-		topicColumn, topic, partitionColumn, partition, offsetColumn, o.from, strings.Join(same, " AND "))
+		topicColumn, topic, partitionColumn, partition, offsetColumn, chunk+" AS x", strings.Join(same, " AND "))
 }
 
 // writeSQL writes rows in the route's mode.

@@ -110,8 +110,8 @@ HAVING count(there) <> 1 OR bool_or(record IS NULL) OR string_agg(marks, ',') IS
 }
 
 // compareRange compares the rows of the batch's range with the chunk.
-func (c *Comparison) compareRange(ctx context.Context, b *sinkd.Batch) error {
-	ld, r := c.loadOf(b), &b.Ranges[0]
+func (c *Comparison) compareRange(ctx context.Context, b *sinkd.Batch, ld *load) error {
+	r := &b.Ranges[0]
 	unfit := make(map[int64]bool)
 	for i := range b.Dead {
 		unfit[b.Dead[i].Record.Offset] = true

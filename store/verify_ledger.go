@@ -57,16 +57,22 @@ const discardedSQL = `EXISTS (SELECT FROM {s}.operations n
 	 WHERE n.pipeline = $1 AND n.operation IN ('dead-letters discard', 'dead-letters send', 'dead-letters expire')
 	   AND coalesce(n.topic, d.topic) = d.topic AND coalesce(n.partition, d.partition) = d.partition)`
 
-// ranges are the ranges and positions that both questions begin with; letters
-// compares, range by range, the count of dead records with the dead letters.
+// ledgerParts are what all questions about the ledger begin with: the ranges,
+// the positions, and range by range where the count of dead records is not that
+// of the dead letters. A letter of an earlier generation is none of the current
+// one's: its record was read again since.
 const ledgerParts = `
 WITH b AS MATERIALIZED (
     SELECT b.*, max(until_offset) OVER (PARTITION BY topic, partition, generation ORDER BY from_offset
                                         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
       FROM {s}.batches b WHERE pipeline = $1 AND ($2 = '' OR topic = $2)
 ), o AS MATERIALIZED (
-    SELECT topic, partition, o.generation, o.next_offset, p.start_offset
-      FROM {s}.offsets o LEFT JOIN {s}.partitions p USING (pipeline, topic, partition)
+    SELECT topic, partition, o.generation, o.next_offset, p.start_offset, greatest(t.pinned_at, (
+               SELECT max(e.committed_at) FROM {s}.batches e
+                WHERE e.pipeline = $1 AND e.topic = o.topic AND e.partition = o.partition AND e.generation < o.generation)) AS since
+      FROM {s}.offsets o
+      LEFT JOIN {s}.partitions p USING (pipeline, topic, partition)
+      LEFT JOIN {s}.topics t USING (pipeline, topic)
      WHERE o.pipeline = $1 AND ($2 = '' OR topic = $2)
 ), buried AS MATERIALIZED (
     SELECT r.topic, r.partition, r.generation, r.from_offset, count(*) AS letters
@@ -76,7 +82,7 @@ WITH b AS MATERIALIZED (
                           WHERE b.pipeline = $1 AND b.topic = d.topic AND b.partition = d.partition
                             AND b.generation = o.generation AND b.from_offset <= d.record_offset
                           ORDER BY b.from_offset DESC LIMIT 1) AS r
-     WHERE d.pipeline = $1 AND d.record_offset < r.until_offset
+     WHERE d.pipeline = $1 AND d.record_offset < r.until_offset AND d.failed_at >= o.since
      GROUP BY 1, 2, 3, 4
 ), letters AS MATERIALIZED (
     SELECT d.*, d.letters < d.dead AND ` + discardedSQL + ` AS discarded
@@ -98,7 +104,7 @@ SELECT o.topic, o.partition, o.generation, coalesce(o.start_offset, -1), o.next_
  ORDER BY o.topic, o.partition`
 
 const flawsSQL = ledgerParts + `, ends AS (
-    SELECT o.*, min(b.from_offset) AS first, max(b.until_offset) AS last
+    SELECT o.topic, o.partition, o.generation, o.next_offset, o.start_offset, min(b.from_offset) AS first, max(b.until_offset) AS last
       FROM o LEFT JOIN b USING (topic, partition, generation)
      GROUP BY o.topic, o.partition, o.generation, o.next_offset, o.start_offset
 ), flaws AS (

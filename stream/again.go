@@ -109,7 +109,7 @@ func (a *Again) Compare(ctx context.Context, spans []Span, e Encoder, c Comparer
 	return context.Cause(ctx)
 }
 
-// compare encodes one piece, and has it compared.
+// compare has one piece compared, without the records that are dead letters.
 func compare(ctx context.Context, piece sinkd.Range, e Encoder, c Comparer) error {
 	letters, err := c.Letters(ctx, piece.Claim.Partition, piece.From, piece.Until)
 	if err != nil {
@@ -119,11 +119,39 @@ func compare(ctx context.Context, piece sinkd.Range, e Encoder, c Comparer) erro
 		_, dead := slices.BinarySearch(letters, r.Offset)
 		return dead
 	})
-	b := &sinkd.Batch{ID: uuid.New(), Ranges: []sinkd.Range{piece}}
+	return compareBatch(ctx, &sinkd.Batch{ID: uuid.New(), Ranges: []sinkd.Range{piece}}, e, c)
+}
+
+// compareBatch encodes the batch, and has it compared: in parts, where Postgres
+// refuses some of it, until the record is found that it refuses, which then is
+// as if it could not be encoded.
+func compareBatch(ctx context.Context, b *sinkd.Batch, e Encoder, c Comparer) error {
+	err := encoded(ctx, b, e, c, nil)
+	if refused, ok := errors.AsType[*sinkd.Error](err); !ok || refused.Class != sinkd.Data {
+		return err
+	}
+	for _, part := range b.Split(nil) {
+		if err := compareBatch(ctx, part, e, c); err != nil {
+			return err
+		}
+	}
+	if b.Records() != 1 {
+		return nil
+	}
+	record := b.Ranges[0].Records[0]
+	b.Ranges[0].Records = nil
+	return encoded(ctx, b, e, c, record)
+}
+
+// encoded has the batch compared, with one more record that cannot be encoded.
+func encoded(ctx context.Context, b *sinkd.Batch, e Encoder, c Comparer, refused *sinkd.Record) error {
 	if needs := e.Encode(b); len(needs) > 0 {
 		return fmt.Errorf("the table of topic %s is not known", needs[0].Topic)
 	}
 	defer e.Recycle(b)
+	if refused != nil {
+		b.Dead = append(b.Dead, sinkd.DeadLetter{Record: refused, Stage: "write"})
+	}
 	return c.Compare(ctx, b)
 }
 

@@ -183,19 +183,16 @@ func (w *comparing) span(ctx context.Context, l *topicLog, p *store.PartitionLed
 		w.not(p.Records, "%s cannot be read: it has no leader", name)
 		return nil
 	}
-	if p.Generation > 1 {
-		w.not(0, "%s is in generation %d: an operator set its position, and only what was read since is compared", name, p.Generation)
+	from := max(p.Start, start, 0)
+	gone, earlier, err := w.moment.Below(ctx, p, from)
+	switch {
+	case err != nil:
+		return database(err)
+	case gone > 0:
+		w.not(gone, "%s: not comparable any more: Kafka has it from offset %d on, of %d", name, start, p.Start)
 	}
-	from := max(p.Start, 0)
-	if start > from {
-		gone, err := w.moment.Below(ctx, p, start)
-		if err != nil {
-			return database(err)
-		}
-		if gone > 0 {
-			w.not(gone, "%s: not comparable any more: Kafka has it from offset %d on, of %d", name, start, from)
-		}
-		from = start
+	if earlier > 0 {
+		w.not(earlier, "%s: not comparable: an operator set the position to %d, and what was read before lies in front of that", name, p.Start)
 	}
 	if from < p.Position {
 		l.spans = append(l.spans, stream.Span{Partition: p.Partition, From: from, Until: p.Position})
