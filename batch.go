@@ -50,8 +50,14 @@ type Batch struct {
 	// leave them empty, and the lane encodes again.
 	Rows []Rows
 	Dead []DeadLetter
+	// Waited and Built are how long the lane waited for the batch's records, and
+	// how long its rows took to be encoded.
+	Waited, Built time.Duration
 	// Timing is filled while the batch is applied.
 	Timing Timing
+	// SQLState is that of the last error that the batch met, or what it is a
+	// part of; empty for none.
+	SQLState string
 }
 
 // Timing tells how long the steps of one attempt to apply a batch took.

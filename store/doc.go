@@ -11,7 +11,8 @@
 // applied and nothing else. Claims, halts and what operators do run on the
 // control session, and may wait there for a row that another writer holds.
 // What must never wait behind them runs on the watch session: positions, what
-// replicas observe, the catalog, and the ending of stalled backends.
+// replicas observe, the catalog, and the ending of stalled backends. What people
+// look at (view.go) has a session of its own, opened when somebody looks.
 //
 // # The two ways into a table
 //

@@ -89,23 +89,28 @@ func (s *Store) Status(ctx context.Context) (Status, error) {
 	st := Status{Pipeline: s.cfg.Pipeline, DeadLetters: make(map[string]int64)}
 	err := s.watch.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		batch := &pgx.Batch{}
-		batch.Queue(s.in(pipelineSQL), s.cfg.Pipeline).Query(func(rows pgx.Rows) error {
-			_, err := pgx.ForEachRow(rows, []any{&st.Pipeline, &st.Cluster, &st.Group, &st.Paused, &st.Started, &st.Now},
-				func() error { return nil })
-			return err
-		})
-		batch.Queue(s.in(partitionsSQL), s.cfg.Pipeline).Query(func(rows pgx.Rows) (err error) {
-			st.Partitions, err = pgx.CollectRows(rows, pgx.RowToStructByPos[PartitionStatus])
-			return err
-		})
-		batch.Queue(s.in(incidentColumns+` AND acked_at IS NULL ORDER BY id`), s.cfg.Pipeline).Query(func(rows pgx.Rows) (err error) {
-			st.Incidents, err = pgx.CollectRows(rows, pgx.RowToStructByPos[IncidentRow])
-			return err
-		})
+		s.queueStatus(batch, &st, incidentColumns+` AND acked_at IS NULL ORDER BY id`)
 		batch.Queue(s.in(lettersSQL), s.cfg.Pipeline).Query(func(rows pgx.Rows) error {
 			return countLetters(rows, st.DeadLetters)
 		})
 		return conn.SendBatch(ctx, batch).Close()
 	})
 	return st, err
+}
+
+// queueStatus asks for pipeline, partitions and incidents.
+func (s *Store) queueStatus(batch *pgx.Batch, st *Status, incidents string) {
+	batch.Queue(s.in(pipelineSQL), s.cfg.Pipeline).Query(func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{&st.Pipeline, &st.Cluster, &st.Group, &st.Paused, &st.Started, &st.Now},
+			func() error { return nil })
+		return err
+	})
+	batch.Queue(s.in(partitionsSQL), s.cfg.Pipeline).Query(func(rows pgx.Rows) (err error) {
+		st.Partitions, err = pgx.CollectRows(rows, pgx.RowToStructByPos[PartitionStatus])
+		return err
+	})
+	batch.Queue(s.in(incidents), s.cfg.Pipeline).Query(func(rows pgx.Rows) (err error) {
+		st.Incidents, err = pgx.CollectRows(rows, pgx.RowToStructByPos[IncidentRow])
+		return err
+	})
 }

@@ -58,6 +58,7 @@ type Store struct {
 	schema  string // of the bookkeeping tables, quoted
 	control session
 	watch   session
+	view    session
 	lanes   []*lane
 	turns   turns
 
@@ -89,6 +90,7 @@ func Open(cfg Config) (*Store, error) {
 	s := &Store{cfg: cfg, schema: pgx.Identifier{cfg.Schema}.Sanitize()}
 	s.control.init(s)
 	s.watch.init(s)
+	s.view.init(s)
 	for range cfg.Lanes {
 		s.lanes = append(s.lanes, &lane{store: s})
 	}
@@ -121,6 +123,7 @@ func (c *Config) fill() {
 func (s *Store) Close(ctx context.Context) {
 	s.control.close(ctx)
 	s.watch.close(ctx)
+	s.view.close(ctx)
 	for _, l := range s.lanes {
 		l.drop()
 	}

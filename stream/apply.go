@@ -44,6 +44,7 @@ func (l *lane) land(ctx context.Context, b *sinkd.Batch, encoded bool) {
 		}
 		e := classified(err)
 		l.flow.metrics.failed(e)
+		b.SQLState = e.SQLState
 		if e.Class == sinkd.Schema && !reread {
 			if err = l.reread(ctx, b); err == nil {
 				reread, encoded = true, false
@@ -163,6 +164,7 @@ func (l *lane) split(ctx context.Context, b *sinkd.Batch, at *sinkd.Record) bool
 	l.sizer.split()
 	l.mu.Unlock()
 	for _, part := range parts {
+		part.SQLState = b.SQLState
 		l.land(ctx, part, false)
 	}
 	return true

@@ -44,6 +44,8 @@ type part struct {
 	// oldest is the timestamp of the oldest record that is not yet written, or
 	// since when the partition is assigned, while there is no claim.
 	oldest time.Time
+	// start is the first offset that Kafka held when it was listed last.
+	start int64
 }
 
 // assignment is what the consumer group gave to this process.
@@ -113,12 +115,12 @@ func (a *assignment) place(p sinkd.Partition, next int64) {
 	}
 }
 
-// extend notes a last stable offset that was listed.
-func (a *assignment) extend(p sinkd.Partition, stable int64) {
+// extend notes the bounds of the log that were listed.
+func (a *assignment) extend(p sinkd.Partition, b bounds) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if pt := a.parts[p]; pt != nil {
-		pt.known = max(pt.known, stable)
+		pt.known, pt.start = max(pt.known, b.stable), b.start
 	}
 }
 

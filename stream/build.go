@@ -49,7 +49,8 @@ func (l *lane) next(ctx context.Context) *flight {
 			if fl := l.cut(); fl != nil {
 				l.mu.Unlock()
 				poke(l.flow.budget.freed)
-				l.flow.metrics.stage("wait", time.Since(started))
+				fl.batch.Waited = time.Since(started)
+				l.flow.metrics.stage("wait", fl.batch.Waited)
 				return fl
 			}
 			at = time.Now().Add(closing) // All that is queued is being given up.
@@ -162,7 +163,8 @@ func (l *lane) encode(ctx context.Context, b *sinkd.Batch) error {
 		needs := l.encoder.Encode(b)
 		l.encoding.Unlock()
 		if len(needs) == 0 {
-			l.flow.metrics.stage("build", time.Since(started))
+			b.Built = time.Since(started)
+			l.flow.metrics.stage("build", b.Built)
 			l.flow.budget.add(buffers(b))
 			return nil
 		}

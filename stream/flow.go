@@ -54,6 +54,8 @@ type Flow struct {
 	heights heights
 	// tally counts what landed, for the line that sums up.
 	tally tally
+	// landings are the last batches, for people.
+	landings landings
 	// opened is poked when a claim opened its queue.
 	opened chan struct{}
 }
@@ -249,6 +251,7 @@ func (f *Flow) batchLanded(b *sinkd.Batch) {
 	f.health.up(postgres)
 	f.metrics.landed(b)
 	f.tally.add(b)
+	f.landings.add(b)
 	for i := range b.Ranges {
 		r := &b.Ranges[i]
 		f.offsets.mark(r.Claim, kgo.EpochOffset{Epoch: r.Epoch, Offset: r.Until})

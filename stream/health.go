@@ -116,3 +116,17 @@ func (h *health) failingNow() (dependency, outage, bool) {
 	}
 	return "", outage{}, false
 }
+
+// outages gives what fails at the moment, by name.
+func (h *health) outages() (all []Outage) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, d := range []dependency{kafka, postgres} {
+		if o := h.outage[d]; o != nil {
+			all = append(all, Outage{
+				Dependency: string(d), Since: o.since, Attempts: o.attempts, Next: o.next, Error: o.err.Error(),
+			})
+		}
+	}
+	return all
+}

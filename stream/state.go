@@ -24,6 +24,21 @@ type State struct {
 	// Inflight and Memory are bytes: what records in flight hold, and may hold.
 	Inflight int64 `json:"inflight_bytes"`
 	Memory   int64 `json:"memory_limit_bytes"`
+	// LastCommit is when this process landed a batch last, nil before that.
+	LastCommit *time.Time `json:"last_commit_at,omitempty"`
+	// Outages are the dependencies that do not answer.
+	Outages []Outage `json:"outages,omitempty"`
+}
+
+// Outage is a dependency that does not answer.
+type Outage struct {
+	// Dependency is kafka or postgres.
+	Dependency string    `json:"dependency"`
+	Since      time.Time `json:"since"`
+	Attempts   int       `json:"attempts"`
+	// Next is when it is tried again.
+	Next  time.Time `json:"next_at"`
+	Error string    `json:"error"`
 }
 
 // PartitionState is one assigned partition.
@@ -35,6 +50,11 @@ type PartitionState struct {
 	Position int64  `json:"position"`
 	// Lag is the number of offsets to the end that may be read.
 	Lag int64 `json:"lag_records"`
+	// LagSeconds is the age of the oldest record not yet written.
+	LagSeconds float64 `json:"lag_seconds"`
+	// LogStart and End bound what may be read, as far as they were listed.
+	LogStart int64 `json:"log_start_offset"`
+	End      int64 `json:"end_offset"`
 	// Lane is the lane that writes the partition, -1 for none.
 	Lane int `json:"lane"`
 	// Incident is the kind of what halted the partition, Detail what it says,
@@ -63,6 +83,7 @@ func (f *Flow) State() State {
 	for _, pt := range f.assigned.all() {
 		count[pt.phase]++
 		ps := pt.state()
+		ps.LagSeconds = f.metrics.age(pt.progress()).Seconds()
 		if f.positions != nil && pt.phase == halted {
 			i := f.positions.incident(pt.Partition)
 			ps.Incident, ps.Detail = i.Kind, i.Detail
@@ -79,6 +100,7 @@ func (f *Flow) State() State {
 			s.Live, s.Reason = false, fmt.Sprintf("lane %d has made no step since %s", l.id, st.Since.Format(time.RFC3339))
 		}
 	}
+	s.LastCommit, s.Outages = f.landings.last(), f.health.outages()
 	f.judge(&s, count)
 	return s
 }
@@ -124,7 +146,7 @@ func (pt *part) state() PartitionState {
 	at := pt.progress()
 	s := PartitionState{
 		Topic: pt.Topic, Partition: pt.ID, State: string(pt.phase), Lane: -1,
-		Position: at.landed, Lag: max(at.known-at.landed, 0),
+		Position: at.landed, Lag: max(at.known-at.landed, 0), LogStart: pt.start, End: at.known,
 	}
 	if pt.queue != nil {
 		s.Lane, s.Waiting = pt.queue.lane.id, pt.queue.waiting()

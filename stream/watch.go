@@ -182,7 +182,7 @@ func (f *Flow) note(ctx context.Context, log map[sinkd.Partition]bounds) {
 		if !ok {
 			continue
 		}
-		f.assigned.extend(pt.Partition, b.stable)
+		f.assigned.extend(pt.Partition, b)
 		f.metrics.bounds(pt.Partition, b)
 		f.forgetGone(pt.Partition)
 		if pt.queue != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,13 +32,16 @@ type service struct {
 	metrics   *stream.Metrics
 	store     *store.Store
 	flow      *stream.Flow
+	page      *web.Page
+	// hide ends the page, which asks the store.
+	hide func()
 	// waiting is the state for as long as the flow has not begun.
 	waiting atomic.Pointer[stream.State]
 }
 
 // newService wires a service. Nothing is connected yet.
 func newService(c *config.Config, log *slog.Logger, r *runCommand) (*service, error) {
-	s := &service{cfg: c, build: readBuild(), log: log, writer: newWriter()}
+	s := &service{cfg: c, build: readBuild(), log: log, writer: newWriter(), hide: func() {}}
 	s.guarantee, s.limits = guarantee(c)
 	s.wait("starting", "PostgreSQL is being asked")
 	s.registry = web.Registry(c.Pipeline, web.Info{
@@ -56,8 +60,11 @@ func newService(c *config.Config, log *slog.Logger, r *runCommand) (*service, er
 	s.metrics = stream.NewMetrics(s.registry, c.Pipeline)
 	fc.Metrics = s.metrics
 	fc.UntilCaughtUp, fc.MaxBatches = r.UntilCaughtUp, r.MaxBatches
-	s.flow, err = stream.New(fc)
-	return s, err
+	if s.flow, err = stream.New(fc); err != nil {
+		return nil, err
+	}
+	s.page = web.NewPage(s.pageConfig())
+	return s, nil
 }
 
 // listen answers by HTTP, where that is not turned off.
@@ -65,13 +72,25 @@ func (s *service) listen(ctx context.Context) (closeHTTP func(), err error) {
 	if s.cfg.HTTPAddr == "" {
 		return func() {}, nil
 	}
-	h := web.Handler(web.Config{Token: s.cfg.HTTPToken, Metrics: s.registry, Status: s.status})
+	h := web.Handler(web.Config{Token: s.cfg.HTTPToken, Metrics: s.registry, Status: s.status, Page: s.page})
 	server, err := web.Listen(ctx, s.cfg.HTTPAddr, h, s.log)
 	if err != nil {
 		return nil, hinted{err, "SINKD_HTTP_ADDR cannot be listened on", "set another address, or off"}
 	}
 	s.log.Info("listening", slog.String("address", server.Addr()))
+	s.show(ctx)
 	return server.Close, nil
+}
+
+// show keeps the page up to date, beyond the end of ctx, until hide is called.
+func (s *service) show(ctx context.Context) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var showing sync.WaitGroup
+	showing.Go(func() { s.page.Run(ctx) })
+	s.hide = func() {
+		cancel()
+		showing.Wait()
+	}
 }
 
 // prepare waits for the database and brings the bookkeeping up to date. It
@@ -118,6 +137,7 @@ func (s *service) migrate(ctx context.Context) error {
 
 // part closes the sessions, within the time that is left for that.
 func (s *service) part() {
+	s.hide()
 	ctx, cancel := context.WithTimeout(context.Background(), parting)
 	defer cancel()
 	s.store.Close(ctx)

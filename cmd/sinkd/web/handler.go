@@ -2,7 +2,6 @@ package web
 
 import (
 	"crypto/subtle"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/pprof"
@@ -45,14 +44,23 @@ type Config struct {
 	Token   string
 	Metrics prometheus.Gatherer
 	Status  func() Status
+	// Page collects what the page shows; without it there is none, and / answers
+	// one line.
+	Page *Page
 }
 
-// Handler answers /livez and /readyz to anybody, and /, /api/status, /metrics
-// and, only where a token is set, /debug/pprof to who has the token.
+// Handler answers /livez, /readyz and the page without its data to anybody,
+// and its data, /api/status, /api/batches, /metrics and, only where a token is
+// set, /debug/pprof to who has the token. Programs that do not ask for HTML
+// get one line in place of the page, which is data.
 func Handler(cfg Config) http.Handler {
 	h := &handler{cfg: cfg}
 	inner := http.NewServeMux()
 	inner.HandleFunc("GET /{$}", h.sentence)
+	if cfg.Page != nil {
+		inner.HandleFunc("GET /api/events", cfg.Page.serveEvents)
+		inner.HandleFunc("GET /api/batches", cfg.Page.serveBatches)
+	}
 	inner.HandleFunc("GET /api/status", h.status)
 	inner.Handle("GET /metrics", promhttp.HandlerFor(cfg.Metrics, promhttp.HandlerOpts{}))
 	if cfg.Token != "" {
@@ -65,8 +73,20 @@ func Handler(cfg Config) http.Handler {
 	outer := http.NewServeMux()
 	outer.HandleFunc("GET /livez", h.live)
 	outer.HandleFunc("GET /readyz", h.ready)
-	outer.Handle("/", h.guard(inner))
-	return outer
+	guarded := h.guard(inner)
+	outer.Handle("/", guarded)
+	if cfg.Page != nil {
+		outer.Handle("GET /assets/", files())
+		outer.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Vary", "Accept")
+			if browses(r) {
+				shell(w, r)
+				return
+			}
+			guarded.ServeHTTP(w, r)
+		})
+	}
+	return careful(outer)
 }
 
 type handler struct{ cfg Config }
@@ -116,9 +136,5 @@ func (h *handler) sentence(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (h *handler) status(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	_ = encoder.Encode(h.cfg.Status())
+	answerJSON(w, h.cfg.Status())
 }
