@@ -1,8 +1,8 @@
 package web
 
 import (
+	"bytes"
 	"embed"
-	"io/fs"
 	"net/http"
 	"strings"
 )
@@ -43,16 +43,21 @@ func files() http.Handler {
 	})
 }
 
-// shell serves the page without its data.
-func shell(w http.ResponseWriter, _ *http.Request) {
-	page, err := fs.ReadFile(assets, "assets/index.html")
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
+// shell serves the page without its data, which says whether a token is wanted.
+func shell(token bool) http.HandlerFunc {
+	page, err := assets.ReadFile("assets/index.html")
+	if token {
+		page = bytes.Replace(page, []byte(`<html lang="en">`), []byte(`<html lang="en" data-token="wanted">`), 1)
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-cache")
-	_, _ = w.Write(page)
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-cache")
+		_, _ = w.Write(page)
+	}
 }
 
 // browses tells a browser from a program: it asks for HTML.

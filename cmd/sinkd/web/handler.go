@@ -77,10 +77,11 @@ func Handler(cfg Config) http.Handler {
 	outer.Handle("/", guarded)
 	if cfg.Page != nil {
 		outer.Handle("GET /assets/", files())
+		page := shell(cfg.Token != "")
 		outer.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Vary", "Accept")
 			if browses(r) {
-				shell(w, r)
+				page(w, r)
 				return
 			}
 			guarded.ServeHTTP(w, r)

@@ -7,16 +7,16 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/sinkd/sinkd/cmd/sinkd/web"
+	"github.com/sinkd/sinkd/integration/lab"
 	"github.com/sinkd/sinkd/stream"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { os.Exit(lab.Run(m)) }
 
 // status is that of a pipeline that waits for its database.
 func status() web.Status {

@@ -3,14 +3,18 @@
 'use strict';
 (() => {
   const $ = id => document.getElementById(id);
-  const handlers = {};
+  const handlers = {}, early = {}; // early: what came before its script
   const sinkd = window.sinkd = { on, el, fill, say, ago, span, group, time, size };
   let token = sessionStorage.getItem('sinkd-token') || '';
   let served = 0; // the server's clock less ours
   let heard = 0; // when the last event came
   let pause = 500;
 
-  function on(name, f) { (handlers[name] = handlers[name] || []).push(f); if (sinkd[name + 'Before']) f(sinkd[name + 'Before']); }
+  function on(name, f) {
+    (handlers[name] = handlers[name] || []).push(f);
+    for (const data of early[name] || []) f(data);
+    delete early[name];
+  }
 
   // el makes an element: el('td', {class: 'num'}, 'text', child, ...).
   function el(tag, attrs, ...children) {
@@ -199,7 +203,7 @@
     $('page').hidden = $('foot').hidden = what !== 'page';
   }
   function dispatch(name, data) {
-    sinkd[name + 'Before'] = data; // for scripts that come later
+    if (!handlers[name]) (early[name] = early[name] || []).push(data);
     for (const f of handlers[name] || []) f(data);
   }
   function receive(block) {
@@ -258,5 +262,5 @@
     say($('ask-error'), '');
     run();
   });
-  run();
+  if (!token && document.documentElement.dataset.token === 'wanted') ask(); else run();
 })();
