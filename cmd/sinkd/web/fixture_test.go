@@ -20,9 +20,11 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sinkd/sinkd"
 	"github.com/sinkd/sinkd/cmd/sinkd/web"
 	"github.com/sinkd/sinkd/integration/lab"
 	"github.com/sinkd/sinkd/migrations"
@@ -37,8 +39,10 @@ type site struct {
 	url, database string
 	db            *pgx.Conn
 	state         atomic.Pointer[stream.State]
-	ledger        *counted
-	stop          func()
+	// landings are what the process has landed.
+	landings atomic.Pointer[[]stream.Landing]
+	ledger   *counted
+	stop     func()
 }
 
 // counted counts what the page asks.
@@ -88,7 +92,7 @@ func (s *site) serve(t *testing.T, token string) {
 		}
 	}
 	p := web.NewPage(web.PageConfig{
-		Status: status, Landings: func(int) ([]stream.Landing, int) { return nil, 0 }, Ledger: s.ledger, Payloads: token != "",
+		Status: status, Landings: s.landed, Ledger: s.ledger, Payloads: token != "",
 		Settings: []web.Setting{{Name: "SINKD_PIPELINE", Value: "orders"}, {Name: "SINKD_DATABASE_URL", Value: "postgres://app:***@db:5432/app"}},
 	})
 	h := web.Handler(web.Config{Token: token, Metrics: prometheus.NewRegistry(), Status: status, Page: p})
@@ -141,6 +145,34 @@ func (s *site) batches(topic string, n int) {
 		SELECT gen_random_uuid(), 'orders', '%s', 0, 1, 'batch', n * 1000, n * 1000 + 1000, 1000, 999, 0, 1, 140000,
 		       at - interval '3 s', at - interval '1 s', at - (20 + n * 37 %% 90) * interval '1 ms', at, '0badcafe'
 		  FROM generate_series(0, %d) n, LATERAL (SELECT now() - (%d - n) * interval '2 s' AS at) t`, topic, n-1, n))
+}
+
+// landed gives the process's batches after the first n.
+func (s *site) landed(n int) ([]stream.Landing, int) {
+	all := s.landings.Load()
+	if all == nil {
+		return nil, 0
+	}
+	return (*all)[n:], len(*all)
+}
+
+// lands makes the process land n batches, the last of them after a refusal.
+func (s *site) lands(n int) {
+	all := make([]stream.Landing, n)
+	now := time.Now()
+	for i := range all {
+		ms := func(base int) time.Duration { return time.Duration(base+i*37%(base+5)) * time.Millisecond }
+		all[i] = stream.Landing{
+			ID: uuid.New(), Started: now.Add(time.Duration(i-n) * 200 * time.Millisecond), Waited: ms(30), Built: ms(20),
+			Timing:  sinkd.Timing{Copy: ms(40), Merge: ms(15), Commit: ms(8)},
+			Records: 5000, Rows: 5000, Bytes: 700_000, Ranges: 1,
+			Spans: []stream.Span{{Partition: sinkd.Partition{Topic: "orders"}, From: int64(i) * 5000, Until: int64(i+1) * 5000}},
+		}
+		all[i].Ended = all[i].Started.Add(120 * time.Millisecond)
+	}
+	last := &all[n-1]
+	last.SQLState, last.Dead, last.Rows = "22P02", 1, 4999
+	s.landings.Store(&all)
 }
 
 // letters makes n dead letters.

@@ -8,8 +8,8 @@
   const byID = new Map();
   let batches = [], chosen = null;
 
-  $('legend').append(...[...stages, 'whole'].map(s =>
-    el('li', null, el('i', { class: 'c-' + s }), s === 'whole' ? 'all of it, where the stages are not known' : s)));
+  const others = { whole: 'all of it, where the stages are not known', fault: 'below a bar: dead letters, or an SQLSTATE' };
+  $('legend').append(...[...stages, 'whole', 'fault'].map(s => el('li', null, el('i', { class: 'c-' + s }), others[s] || s)));
 
   on('batches', news => {
     for (const b of news) byID.set(b.id, b);

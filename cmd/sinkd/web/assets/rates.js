@@ -20,7 +20,7 @@
       series: [{ label: 'at', value: (u, v) => v == null ? '\u2013' : clock(v) }, ...series.map(s => ({
         width: 2, points: { show: false }, value: (u, v) => v == null ? '\u2013' : unit(v), ...s,
       }))],
-      axes: [{ ...axis, space: 80, values: (u, ts) => ts.map(t => clock(t).slice(0, 5)) },
+      axes: [{ ...axis, space: 80, values: (u, ts) => ts.map(t => ts[1] - ts[0] < 60 ? clock(t) : clock(t).slice(0, 5)) },
         { ...axis, size: 56, values: (u, vs) => vs.map(short) }],
     };
   }
