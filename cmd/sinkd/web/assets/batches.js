@@ -11,7 +11,10 @@
   const others = { whole: 'all of it, where the stages are not known', fault: 'below a bar: dead letters, or an SQLSTATE' };
   $('legend').append(...[...stages, 'whole', 'fault'].map(s => el('li', null, el('i', { class: 'c-' + s }), others[s] || s)));
 
+  const chart = [$('legend'), $('bars'), $('bars-how')];
+  chart.forEach(e => { e.hidden = true; });
   on('batches', news => {
+    chart.forEach(e => { e.hidden = false; });
     for (const b of news) byID.set(b.id, b);
     batches = [...byID.values()].sort((a, b) => Date.parse(a.committed_at) - Date.parse(b.committed_at)).slice(-kept);
     if (byID.size > 2 * kept) { byID.clear(); for (const b of batches) byID.set(b.id, b); }

@@ -38,7 +38,7 @@
       data[0].push(s.t / 1000); data[1].push(s.in); data[2].push(s.out); data[3].push(s.behind);
     }
     if (data[0].length > kept) data.forEach(d => d.splice(0, d.length - kept));
-    if (!$('rates').clientWidth) return;
+    if (data[0].length < 2 || !$('rates').clientWidth) return;
     if (!charts.length) make();
     charts[0].setData([data[0], data[1], data[2]]);
     charts[1].setData([data[0], data[3]]);
