@@ -33,7 +33,7 @@ func TestView(t *testing.T) {
 	if v, err = s.View(t.Context(), time.Now().Add(time.Minute)); err != nil || len(v.Batches) != 0 {
 		t.Errorf("%d batches of the future, %v", len(v.Batches), err)
 	}
-	l, err := s.Letters(t.Context())
+	l, err := s.ViewLetters(t.Context())
 	f.must(err)
 	if len(l.Groups) != 1 || l.Groups[0].Count != 2 || l.Grouped != 2 || len(l.Newest) != 2 || string(l.Newest[0].Value) != "note" {
 		t.Errorf("%+v", l)

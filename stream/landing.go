@@ -27,13 +27,13 @@ type Landing struct {
 	Bytes                        int64
 	// Ranges is their number, Spans are the first of them.
 	Ranges int
-	Spans  []Span
+	Spans  []LandedRange
 	// SQLState is that of the last error on the way, empty for none.
 	SQLState string
 }
 
-// Span is one range of a landing.
-type Span struct {
+// LandedRange is one range of a landing.
+type LandedRange struct {
 	sinkd.Partition
 	From, Until int64
 }
@@ -57,7 +57,7 @@ func (l *landings) add(b *sinkd.Batch) {
 		n.Rows, n.Skipped, n.Dead = n.Rows+r.Count.Rows, n.Skipped+r.Count.Skipped, n.Dead+r.Count.Dead
 		n.Bytes += r.Count.Bytes
 		if i < spansKept {
-			n.Spans = append(n.Spans, Span{r.Claim.Partition, r.From, r.Until})
+			n.Spans = append(n.Spans, LandedRange{r.Claim.Partition, r.From, r.Until})
 		}
 	}
 	l.mu.Lock()

@@ -166,7 +166,7 @@ func (s *site) lands(n int) {
 			ID: uuid.New(), Started: now.Add(time.Duration(i-n) * 200 * time.Millisecond), Waited: ms(30), Built: ms(20),
 			Timing:  sinkd.Timing{Copy: ms(40), Merge: ms(15), Commit: ms(8)},
 			Records: 5000, Rows: 5000, Bytes: 700_000, Ranges: 1,
-			Spans: []stream.Span{{Partition: sinkd.Partition{Topic: "orders"}, From: int64(i) * 5000, Until: int64(i+1) * 5000}},
+			Spans: []stream.LandedRange{{Partition: sinkd.Partition{Topic: "orders"}, From: int64(i) * 5000, Until: int64(i+1) * 5000}},
 		}
 		all[i].Ended = all[i].Started.Add(120 * time.Millisecond)
 	}

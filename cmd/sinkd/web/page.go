@@ -24,8 +24,8 @@ type Ledger interface {
 	// View gives what is shown beside the newest dead letters, with the batches
 	// since a moment.
 	View(ctx context.Context, since time.Time) (store.View, error)
-	// Letters gives the newest dead letters and their groups.
-	Letters(ctx context.Context) (store.Letters, error)
+	// ViewLetters gives the newest dead letters and their groups.
+	ViewLetters(ctx context.Context) (store.ViewLetters, error)
 }
 
 // PageConfig is what the page shows.

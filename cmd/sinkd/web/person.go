@@ -2,7 +2,6 @@ package web
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/sinkd/sinkd"
@@ -79,7 +78,7 @@ func haltCards(st *Status) (out []card) {
 	return out
 }
 
-func letterCard(g *store.LetterGroup) card {
+func letterCard(g *store.ViewGroup) card {
 	c := card{
 		ID:    "letters-" + g.Topic + "-" + g.Stage + "-" + g.SQLState + "-" + g.Reason,
 		Title: "Dead letters of " + g.Topic, What: g.Reason, Where: g.Topic + ", stage " + g.Stage,
@@ -87,13 +86,8 @@ func letterCard(g *store.LetterGroup) card {
 		Sample: fmt.Sprintf("%s[%d] offset %d", g.Topic, g.Partition, g.Offset),
 	}
 	c.Commands = []string{
-		"sinkd dead-letters list --group-by reason",
-		fmt.Sprintf("sinkd dead-letters replay --where %s --dry-run", quoted("topic = '"+g.Topic+"'")),
+		fmt.Sprintf("sinkd dead-letters show %s %d %d", g.Topic, g.Partition, g.Offset),
+		"sinkd dead-letters replay --topic " + g.Topic + " --dry-run",
 	}
 	return c
-}
-
-// quoted makes one word of a shell's command line.
-func quoted(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`, "`", "\\`").Replace(s) + `"`
 }

@@ -11,7 +11,7 @@ import (
 // sight is what the database said last, and since when it says nothing.
 type sight struct {
 	view    store.View
-	letters store.Letters
+	letters store.ViewLetters
 	// asked is when it answered last, zero for never.
 	asked time.Time
 	// err is why it does not answer, since when; nil where it does.
@@ -38,7 +38,7 @@ func (p *Page) askOnce(ctx context.Context) {
 	v, err := p.cfg.Ledger.View(ctx, since)
 	letters := before.letters
 	if err == nil && changed(v.Letters, before.view.Letters) {
-		letters, err = p.cfg.Ledger.Letters(ctx)
+		letters, err = p.cfg.Ledger.ViewLetters(ctx)
 	}
 	if ctx.Err() != nil {
 		return

@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// LetterGroup are dead letters that have the same reason.
-type LetterGroup struct {
+// ViewGroup are dead letters that have the same reason.
+type ViewGroup struct {
 	Topic    string    `json:"topic"`
 	Stage    string    `json:"stage"`
 	Reason   string    `json:"reason"`
@@ -22,8 +22,8 @@ type LetterGroup struct {
 	Offset    int64 `json:"offset"`
 }
 
-// Letter is a dead letter, with as much of its bytes as people look at.
-type Letter struct {
+// ViewLetter is a dead letter, with as much of its bytes as people look at.
+type ViewLetter struct {
 	Topic      string
 	Partition  int32
 	Offset     int64
@@ -38,12 +38,12 @@ type Letter struct {
 	Headers    json.RawMessage
 }
 
-// Letters are the newest dead letters and their groups.
-type Letters struct {
-	Groups []LetterGroup
+// ViewLetters are the newest dead letters and their groups.
+type ViewLetters struct {
+	Groups []ViewGroup
 	// Grouped is how many of the newest letters the groups are made of.
 	Grouped int64
-	Newest  []Letter
+	Newest  []ViewLetter
 }
 
 const (
@@ -74,17 +74,17 @@ SELECT topic, partition, record_offset, record_timestamp, stage, reason, coalesc
  LIMIT $2`
 )
 
-// Letters reads the newest dead letters, and groups them, within bounds.
-func (s *Store) Letters(ctx context.Context) (Letters, error) {
-	var l Letters
+// ViewLetters reads the newest dead letters, and groups them, within bounds.
+func (s *Store) ViewLetters(ctx context.Context) (ViewLetters, error) {
+	var l ViewLetters
 	err := s.view.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		batch := &pgx.Batch{}
 		batch.Queue(s.in(groupsSQL), s.cfg.Pipeline, lettersGrouped).Query(func(rows pgx.Rows) (err error) {
-			l.Groups, err = pgx.CollectRows(rows, pgx.RowToStructByPos[LetterGroup])
+			l.Groups, err = pgx.CollectRows(rows, pgx.RowToStructByPos[ViewGroup])
 			return err
 		})
 		batch.Queue(s.in(newestSQL), s.cfg.Pipeline, lettersShown, LetterBytes).Query(func(rows pgx.Rows) (err error) {
-			l.Newest, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Letter])
+			l.Newest, err = pgx.CollectRows(rows, pgx.RowToStructByPos[ViewLetter])
 			return err
 		})
 		return conn.SendBatch(ctx, batch).Close()
