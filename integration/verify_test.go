@@ -34,11 +34,14 @@ type report struct {
 			Rows      int64
 			Columns   []string
 		}
-		Unproved []struct {
-			Reason  string
-			Records int64
-		} `json:"not_proved"`
+		Unproved []unproved `json:"not_proved"`
 	}
+}
+
+// unproved is why records could not be compared.
+type unproved struct {
+	Reason  string
+	Records int64
 }
 
 // verify runs `sinkd verify --deep --json`, whose exit code has to fit what it
