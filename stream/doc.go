@@ -212,4 +212,5 @@
 // shows. Without it and without the offset compare, a batch that has landed is
 // refused by the primary key of the ledger, in which no two ranges of a
 // generation begin at the same offset; it takes all three to double a record.
+// Merging old ranges (upkeep.go) leaves the newest one of a generation as it is.
 package stream
