@@ -1,6 +1,7 @@
 # The tools are built from the module proxy into bin/, at these versions.
 GOLANGCI_LINT := v2.15.0
 GOVULNCHECK   := v1.8.0
+HELM          := v3.22.0
 
 .DEFAULT_GOAL := help
 .PHONY: help build test lint fmt generate demo bench chaos fuzz matrix ci need
@@ -11,7 +12,7 @@ help: ## list the targets
 build: ## build bin/sinkd
 	CGO_ENABLED=0 go build -trimpath -o bin/sinkd ./cmd/sinkd
 
-test: need ## run all tests, with the race detector, on a real broker and real databases
+test: need bin/helm-$(HELM) ## run all tests, with the race detector, on a real broker and real databases
 	go test -race -timeout 20m ./...
 	SINKD_LAB_POSTGRES=18 go test -race -timeout 10m ./migrations ./store
 
@@ -25,8 +26,8 @@ lint: bin/golangci-lint-$(GOLANGCI_LINT) bin/govulncheck-$(GOVULNCHECK) ## check
 fmt: bin/golangci-lint-$(GOLANGCI_LINT) ## format the code
 	bin/golangci-lint-$(GOLANGCI_LINT) fmt
 
-generate: need ## write what is made from the code: the README's table of variables, docs/mapping.md, docs/errors.md
-	go test ./cmd/sinkd/config -run TestREADME -update
+generate: need ## write what is made from the code: the table of variables in the README, the schema of the chart, docs/mapping.md, docs/errors.md
+	go test ./cmd/sinkd/config -run "TestREADME|TestChartSchema" -update
 	go test ./transform -run TestMapping -update
 	go test ./store -run TestErrorsDocument -update
 
@@ -64,3 +65,7 @@ bin/golangci-lint-$(GOLANGCI_LINT):
 bin/govulncheck-$(GOVULNCHECK):
 	GOBIN=$(CURDIR)/bin go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK)
 	mv bin/govulncheck $@
+
+bin/helm-$(HELM):
+	GOBIN=$(CURDIR)/bin go install helm.sh/helm/v3/cmd/helm@$(HELM)
+	mv bin/helm $@
