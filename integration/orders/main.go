@@ -107,8 +107,10 @@ func produce(ctx context.Context, client *kgo.Client, o options) error {
 
 // ended drops the error of an end that was asked for.
 func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	select {
+	case <-ctx.Done():
 		return nil
+	default:
+		return err
 	}
-	return err
 }
