@@ -81,10 +81,18 @@ func (a *Again) LogStart(partition int32) (int64, bool) {
 	return e.start, ok
 }
 
+// Against is what records that are read again are compared with.
+type Against struct {
+	Encoder  Encoder
+	Comparer Comparer
+	// Progress is told how many offsets each piece has that was compared.
+	Progress func(offsets int64)
+}
+
 // Compare reads the spans in order, and has each piece of them encoded and
 // compared, while the next is read. Where a span's beginning leaves the log
-// meanwhile it goes on behind that. Progress is told the offsets of each piece.
-func (a *Again) Compare(ctx context.Context, spans []Span, e Encoder, c Comparer, progress func(offsets int64)) error {
+// meanwhile it goes on behind that.
+func (a *Again) Compare(ctx context.Context, spans []Span, with *Against) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	pieces, ended := make(chan sinkd.Range), make(chan struct{})
@@ -101,17 +109,17 @@ func (a *Again) Compare(ctx context.Context, spans []Span, e Encoder, c Comparer
 	defer func() { <-ended }()
 	defer cancel(nil)
 	for piece := range pieces {
-		if err := compare(ctx, piece, e, c); err != nil {
+		if err := with.piece(ctx, piece); err != nil {
 			return err
 		}
-		progress(piece.Until - piece.From)
+		with.Progress(piece.Until - piece.From)
 	}
 	return context.Cause(ctx)
 }
 
-// compare has one piece compared, without the records that are dead letters.
-func compare(ctx context.Context, piece sinkd.Range, e Encoder, c Comparer) error {
-	letters, err := c.Letters(ctx, piece.Claim.Partition, piece.From, piece.Until)
+// piece has one piece compared, without the records that are dead letters.
+func (w *Against) piece(ctx context.Context, piece sinkd.Range) error {
+	letters, err := w.Comparer.Letters(ctx, piece.Claim.Partition, piece.From, piece.Until)
 	if err != nil {
 		return err
 	}
@@ -119,19 +127,19 @@ func compare(ctx context.Context, piece sinkd.Range, e Encoder, c Comparer) erro
 		_, dead := slices.BinarySearch(letters, r.Offset)
 		return dead
 	})
-	return compareBatch(ctx, &sinkd.Batch{ID: uuid.New(), Ranges: []sinkd.Range{piece}}, e, c)
+	return w.batch(ctx, &sinkd.Batch{ID: uuid.New(), Ranges: []sinkd.Range{piece}})
 }
 
-// compareBatch encodes the batch, and has it compared: in parts, where Postgres
+// batch encodes the batch, and has it compared: in parts, where Postgres
 // refuses some of it, until the record is found that it refuses, which then is
 // as if it could not be encoded.
-func compareBatch(ctx context.Context, b *sinkd.Batch, e Encoder, c Comparer) error {
-	err := encoded(ctx, b, e, c, nil)
+func (w *Against) batch(ctx context.Context, b *sinkd.Batch) error {
+	err := w.encoded(ctx, b, nil)
 	if refused, ok := errors.AsType[*sinkd.Error](err); !ok || refused.Class != sinkd.Data {
 		return err
 	}
 	for _, part := range b.Split(nil) {
-		if err := compareBatch(ctx, part, e, c); err != nil {
+		if err := w.batch(ctx, part); err != nil {
 			return err
 		}
 	}
@@ -140,19 +148,19 @@ func compareBatch(ctx context.Context, b *sinkd.Batch, e Encoder, c Comparer) er
 	}
 	record := b.Ranges[0].Records[0]
 	b.Ranges[0].Records = nil
-	return encoded(ctx, b, e, c, record)
+	return w.encoded(ctx, b, record)
 }
 
 // encoded has the batch compared, with one more record that cannot be encoded.
-func encoded(ctx context.Context, b *sinkd.Batch, e Encoder, c Comparer, refused *sinkd.Record) error {
-	if needs := e.Encode(b); len(needs) > 0 {
+func (w *Against) encoded(ctx context.Context, b *sinkd.Batch, refused *sinkd.Record) error {
+	if needs := w.Encoder.Encode(b); len(needs) > 0 {
 		return fmt.Errorf("the table of topic %s is not known", needs[0].Topic)
 	}
-	defer e.Recycle(b)
+	defer w.Encoder.Recycle(b)
 	if refused != nil {
 		b.Dead = append(b.Dead, sinkd.DeadLetter{Record: refused, Stage: "write"})
 	}
-	return c.Compare(ctx, b)
+	return w.Comparer.Compare(ctx, b)
 }
 
 // pieces reads a span and hands out its pieces.

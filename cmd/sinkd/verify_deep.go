@@ -214,7 +214,7 @@ func (w *comparing) compare(ctx context.Context, g *tableTopics) (*store.Compare
 		if err := e.Supply(l.again.Described().Name, w.table); err != nil {
 			return w.failed(g, err)
 		}
-		if err := l.again.Compare(ctx, l.spans, e, c, w.progress.add); err != nil {
+		if err := l.again.Compare(ctx, l.spans, &stream.Against{Encoder: e, Comparer: c, Progress: w.progress.add}); err != nil {
 			return w.failed(g, err)
 		}
 		if l.again.Gone > 0 {
