@@ -10,6 +10,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/sinkd/sinkd/integration/lab"
 	"github.com/sinkd/sinkd/stream"
@@ -35,6 +36,8 @@ func TestBrowser(t *testing.T) {
 		{"kafka away", lookKafkaAway},
 		{"service away", lookServiceAway},
 		{"two pages", lookTwice},
+		{"blocked", lookBlocked},
+		{"service", lookService},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.look(t, b) })
 	}
@@ -65,7 +68,7 @@ func lookLive(t *testing.T, b context.Context) {
 	p.shot("live")
 	for i := range int64(4) { // it moves without a reload
 		s.own("orders", 950000+i*1000, 960000+i*2000)
-		p.says(fmt.Sprintf("%d.%d s behind", 10+i, 0)[:2])
+		p.says(fmt.Sprintf("%d s behind", 10+i))
 		p.until(fmt.Sprintf(`document.getElementById('parts').innerText.replace(/\s/g, '').includes('%d')`, 950000+i*1000))
 	}
 	s.batches("clicks", 1)
@@ -335,4 +338,27 @@ func lookTwice(t *testing.T, b context.Context) {
 	if n, most := s.ledger.views.Load(), int64(time.Since(began)/(2*time.Second))+2; n > most {
 		t.Errorf("the database was asked %d times in %s, at most %d are right", n, time.Since(began), most)
 	}
+}
+
+// lookBlocked names the session that one of the pipeline's waits for.
+func lookBlocked(t *testing.T, b context.Context) {
+	s := newSite(t, "", nil)
+	s.partitions("orders", 2)
+	s.sql(`CREATE TABLE target (id bigint)`, `SET application_name = 'a person'`, `BEGIN`, `LOCK TABLE target`)
+	blocked, err := pgx.Connect(t.Context(), s.database)
+	s.must(err)
+	defer func() { _ = blocked.Close(context.Background()) }()
+	_, err = blocked.Exec(t.Context(), `SET application_name = 'sinkd/orders/1badcafe'`)
+	s.must(err)
+	waited := make(chan error, 1)
+	go func() {
+		_, err := blocked.Exec(context.Background(), `TABLE target`)
+		waited <- err
+	}()
+	p := s.open(b, 1180, false)
+	p.says("Lock relation")
+	p.until(`/pid \d+, a person, idle in transaction/.test(document.getElementById('sessions').innerText)`)
+	p.shot("blocked")
+	s.sql(`ROLLBACK`)
+	s.must(<-waited)
 }

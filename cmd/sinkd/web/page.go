@@ -164,7 +164,9 @@ func (p *Page) look(now time.Time) {
 	p.landed = count
 	parts := merge(&st, &p.sight)
 	p.rates.add(now, parts)
-	p.show(now, &st, parts)
+	if p.viewers > 0 || now.Sub(p.looked) < attention {
+		p.show(now, &st, parts)
+	}
 }
 
 // publish makes a part of the page known where it has changed; the mutex is

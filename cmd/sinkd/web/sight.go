@@ -51,6 +51,9 @@ func (p *Page) askOnce(ctx context.Context) {
 		if p.sight.asked.IsZero() {
 			p.rates.recall(v.Batches)
 		}
+		if time.Since(before.asked) > attention {
+			p.rates.before = nil // what others did meanwhile is not of this second
+		}
 		v.Batches = nil
 		p.sight = sight{view: v, letters: letters, asked: time.Now()}
 	} else {
