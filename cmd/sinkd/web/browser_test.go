@@ -16,12 +16,18 @@ import (
 	"github.com/sinkd/sinkd/stream"
 )
 
+// visit is one look at the page.
+type visit struct {
+	*testing.T
+	browser context.Context
+}
+
 // TestBrowser looks at the page in a real browser. All of its cases share one.
 func TestBrowser(t *testing.T) {
 	b := browser(t)
 	for _, test := range []struct {
 		name string
-		look func(*testing.T, context.Context)
+		look func(*visit)
 	}{
 		{"live", lookLive},
 		{"halted", lookHalted},
@@ -39,7 +45,7 @@ func TestBrowser(t *testing.T) {
 		{"blocked", lookBlocked},
 		{"service", lookService},
 	} {
-		t.Run(test.name, func(t *testing.T) { test.look(t, b) })
+		t.Run(test.name, func(t *testing.T) { test.look(&visit{t, b}) })
 	}
 }
 
@@ -54,7 +60,8 @@ func (s *site) own(topic string, position, end int64) {
 	s.state.Store(&st)
 }
 
-func lookLive(t *testing.T, b context.Context) {
+func lookLive(v *visit) {
+	t, b := v.T, v.browser
 	s := newSite(t, "", nil)
 	s.partitions("orders", 4)
 	s.batches("orders", 120)
@@ -75,7 +82,8 @@ func lookLive(t *testing.T, b context.Context) {
 	p.says("121 batches")
 }
 
-func lookHalted(t *testing.T, b context.Context) {
+func lookHalted(v *visit) {
+	t, b := v.T, v.browser
 	s := newSite(t, "", nil)
 	s.partitions("orders", 4)
 	s.batches("orders", 300)
@@ -101,7 +109,8 @@ func lookHalted(t *testing.T, b context.Context) {
 	p.says("running, exactly-once")
 }
 
-func lookToken(t *testing.T, b context.Context) {
+func lookToken(v *visit) {
+	t, b := v.T, v.browser
 	s := newSite(t, "s3cret", nil)
 	s.partitions("orders", 2)
 	s.letters("orders", 3)
@@ -129,7 +138,8 @@ func lookToken(t *testing.T, b context.Context) {
 	p.pardon("ERR_INCOMPLETE_CHUNKED_ENCODING")
 }
 
-func lookNoToken(t *testing.T, b context.Context) {
+func lookNoToken(v *visit) {
+	t, b := v.T, v.browser
 	s := newSite(t, "", nil)
 	s.letters("orders", 3)
 	p := s.open(b, 1180, false)
@@ -149,7 +159,8 @@ func lookNoToken(t *testing.T, b context.Context) {
 // firstPaint is the bar.
 const firstPaint = 300 * time.Millisecond
 
-func lookMany(t *testing.T, b context.Context) {
+func lookMany(v *visit) {
+	t, b := v.T, v.browser
 	s := newSite(t, "", nil)
 	s.partitions("orders", 256)
 	s.batches("orders", 300)
@@ -179,7 +190,8 @@ func lookMany(t *testing.T, b context.Context) {
 	p.fits()
 }
 
-func lookLetters(t *testing.T, b context.Context) {
+func lookLetters(v *visit) {
+	t, b := v.T, v.browser
 	s := newSite(t, "s3cret", nil)
 	s.partitions("orders", 4)
 	s.letters("orders", 10000)
@@ -195,7 +207,8 @@ func lookLetters(t *testing.T, b context.Context) {
 	p.shot("10000")
 }
 
-func lookNarrow(t *testing.T, b context.Context) {
+func lookNarrow(v *visit) {
+	t, b := v.T, v.browser
 	s := newSite(t, "", nil)
 	s.partitions("a_topic_with_quite_a_long_name_that_does_not_break", 6)
 	s.batches("orders", 300)
@@ -214,7 +227,8 @@ func lookNarrow(t *testing.T, b context.Context) {
 	p.fits()
 }
 
-func lookDark(t *testing.T, b context.Context) {
+func lookDark(v *visit) {
+	t, b := v.T, v.browser
 	s := newSite(t, "", nil)
 	s.partitions("orders", 8)
 	s.batches("orders", 240)
@@ -231,7 +245,8 @@ func lookDark(t *testing.T, b context.Context) {
 }
 
 // lookKeyboard walks with the keyboard, and checks what a screen reader reads.
-func lookKeyboard(t *testing.T, b context.Context) {
+func lookKeyboard(v *visit) {
+	t, b := v.T, v.browser
 	s := newSite(t, "", nil)
 	s.partitions("orders", 30)
 	s.batches("orders", 20)
@@ -263,7 +278,8 @@ func lookKeyboard(t *testing.T, b context.Context) {
 	}
 }
 
-func lookPostgresAway(t *testing.T, b context.Context) {
+func lookPostgresAway(v *visit) {
+	t, b := v.T, v.browser
 	var proxy *lab.Proxy
 	s := newSite(t, "", func(u string) string {
 		var err error
@@ -292,7 +308,8 @@ func lookPostgresAway(t *testing.T, b context.Context) {
 	p.shot("postgres-away")
 }
 
-func lookKafkaAway(t *testing.T, b context.Context) {
+func lookKafkaAway(v *visit) {
+	t, b := v.T, v.browser
 	s := newSite(t, "", nil)
 	s.partitions("orders", 4)
 	st := *s.state.Load()
@@ -309,7 +326,8 @@ func lookKafkaAway(t *testing.T, b context.Context) {
 	p.shot("kafka-away")
 }
 
-func lookServiceAway(t *testing.T, b context.Context) {
+func lookServiceAway(v *visit) {
+	t, b := v.T, v.browser
 	s := newSite(t, "", nil)
 	s.partitions("orders", 4)
 	p := s.open(b, 1180, false)
@@ -323,7 +341,8 @@ func lookServiceAway(t *testing.T, b context.Context) {
 }
 
 // lookTwice has two pages open, which ask the database no more than one.
-func lookTwice(t *testing.T, b context.Context) {
+func lookTwice(v *visit) {
+	t, b := v.T, v.browser
 	s := newSite(t, "", nil)
 	s.partitions("orders", 4)
 	began := time.Now()
@@ -341,7 +360,8 @@ func lookTwice(t *testing.T, b context.Context) {
 }
 
 // lookBlocked names the session that one of the pipeline's waits for.
-func lookBlocked(t *testing.T, b context.Context) {
+func lookBlocked(v *visit) {
+	t, b := v.T, v.browser
 	s := newSite(t, "", nil)
 	s.partitions("orders", 2)
 	s.sql(`CREATE TABLE target (id bigint)`, `SET application_name = 'a person'`, `BEGIN`, `LOCK TABLE target`)

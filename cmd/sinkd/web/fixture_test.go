@@ -187,8 +187,7 @@ func (s *site) letters(topic string, n int) {
 // tab is a page in the browser, with all that it did wrong.
 type tab struct {
 	*site
-	ctx  context.Context
-	name string
+	ctx context.Context
 
 	mu     sync.Mutex
 	faults []string
@@ -296,25 +295,18 @@ func (t *tab) says(text string) {
 	t.until(fmt.Sprintf(`document.body.innerText.includes(%q)`, text))
 }
 
-// shot takes a picture of the whole page and says where it is.
+// shot takes a picture of the whole page and says where it is; it stays there
+// with -artifacts.
 func (t *tab) shot(name string) {
 	t.Helper()
 	picture, err := chromedp.Run(t.ctx, chromedp.FullScreenshot(100))
 	t.must(err)
-	path := filepath.Join(shots(t), name+".png")
+	path := filepath.Join(t.ArtifactDir(), name+".png")
 	t.must(os.WriteFile(path, picture, 0o644))
 	if !bytes.HasPrefix(picture, []byte("\x89PNG")) {
 		t.Errorf("%s is no PNG", path)
 	}
 	t.Logf("screenshot: %s", path)
-}
-
-// shots is where pictures go: a directory that stays, so that they can be
-// looked at.
-func shots(t *tab) string {
-	dir := filepath.Join(os.TempDir(), "sinkd-page")
-	t.must(os.MkdirAll(dir, 0o755))
-	return dir
 }
 
 // fits tells that nothing is cut or scrolled sideways.

@@ -97,7 +97,7 @@ func TestMerge(t *testing.T) {
 	var order []string
 	for _, p := range merge(&st, &seen) {
 		order = append(order, p.State)
-		got[p.Topic+string(rune('0'+p.Partition))] = p
+		got[p.Topic+string('0'+p.Partition)] = p
 	}
 	if want := "halted silent paused free claiming running running"; strings.Join(order, " ") != want {
 		t.Errorf("order %v, want %s", order, want)

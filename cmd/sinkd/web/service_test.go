@@ -18,7 +18,8 @@ import (
 
 // lookService looks at the page of a real process, from its first records to
 // the loss of Kafka and PostgreSQL.
-func lookService(t *testing.T, b context.Context) {
+func lookService(v *visit) {
+	t, b := v.T, v.browser
 	cluster := lab.Cluster(t, kfake.SeedTopics(2, "orders"))
 	s := &site{TB: t, database: lab.Database(t)}
 	var err error

@@ -51,7 +51,7 @@ func (p *Page) askOnce(ctx context.Context) {
 		if p.sight.asked.IsZero() {
 			p.rates.recall(v.Batches)
 		}
-		if time.Since(before.asked) > attention {
+		if !before.asked.IsZero() && time.Since(before.asked) > attention {
 			p.rates.before = nil // what others did meanwhile is not of this second
 		}
 		v.Batches = nil

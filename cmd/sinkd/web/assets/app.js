@@ -26,14 +26,16 @@
   function say(node, text) { if (node.textContent !== text) node.textContent = text; }
 
   // fill makes a table's or list's children those of the rows, and touches only
-  // what has changed.
+  // what has changed: what a person has opened stays open.
   function fill(parent, rows, make) {
+    const old = new Map();
+    for (const c of parent.children) old.set(c.dataset.key, c);
     rows.forEach((row, i) => {
-      const key = JSON.stringify(row), old = parent.children[i];
-      if (old && old.dataset.key === key) return;
-      const made = make(row);
-      made.dataset.key = key;
-      if (old) parent.replaceChild(made, old); else parent.append(made);
+      const key = JSON.stringify(row);
+      let node = old.get(key);
+      if (node) old.delete(key);
+      else { node = make(row); node.dataset.key = key; }
+      if (parent.children[i] !== node) parent.insertBefore(node, parent.children[i] || null);
     });
     while (parent.children.length > rows.length) parent.lastElementChild.remove();
   }

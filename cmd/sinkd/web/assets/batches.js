@@ -15,26 +15,35 @@
   chart.forEach(e => { e.hidden = true; });
   on('batches', news => {
     chart.forEach(e => { e.hidden = false; });
-    for (const b of news) byID.set(b.id, b);
+    for (const b of news) if (b.stages || !byID.has(b.id)) byID.set(b.id, b);
     batches = [...byID.values()].sort((a, b) => Date.parse(a.committed_at) - Date.parse(b.committed_at)).slice(-kept);
     if (byID.size > 2 * kept) { byID.clear(); for (const b of batches) byID.set(b.id, b); }
     words();
     draw();
   });
 
+  let lag = 0;
+  on('now', n => { lag = n.lag_records; });
+
+  // verdict says what bounds a pipeline that is behind.
+  function verdict(most, waits, works) {
+    if (!lag) return '';
+    return ', so it is bound by ' + (waits > works ? 'Kafka' : most === 'build' ? 'sinkd' : 'PostgreSQL');
+  }
+
   // words say what the bars show.
   function words() {
     const sums = {};
-    let all = 0, records = 0;
+    let all = 0, records = 0, waits = 0;
     for (const b of batches.slice(-50)) {
       records += b.records;
+      waits += b.stages ? b.stages.wait : 0;
       for (const s of stages) if (b.stages && s !== 'wait') { sums[s] = (sums[s] || 0) + b.stages[s]; all += b.stages[s]; }
     }
     const most = Object.keys(sums).sort((a, b) => sums[b] - sums[a])[0];
     say($('batches-say'), group(batches.length) + (batches.length === 1 ? ' batch' : ' batches') +
       '; of the last ' + Math.min(50, batches.length) + ', ' + group(records / Math.min(50, batches.length)) + ' records each on average' +
-      (most ? '; ' + Math.round(100 * sums[most] / all) + ' % of the work was ' + most +
-        ', so it is bound by ' + (most === 'build' ? 'sinkd' : 'PostgreSQL') : '') + '.');
+      (most ? '; ' + Math.round(100 * sums[most] / all) + ' % of the work was ' + most + verdict(most, waits, all) : '') + '.');
     const bars = $('bars');
     bars.setAttribute('aria-valuemax', batches.length || 1);
     place();

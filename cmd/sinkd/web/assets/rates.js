@@ -9,7 +9,7 @@
   let charts = [];
 
   const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const short = n => n >= 1e6 ? +(n / 1e6).toFixed(1) + 'M' : n >= 1e3 ? +(n / 1e3).toFixed(1) + 'k' : String(+n.toFixed(1));
+  const short = n => n >= 1e6 ? +(n / 1e6).toFixed(1) + 'M' : n >= 1e3 ? +(n / 1e3).toFixed(1) + 'k' : String(+n.toFixed(n < 1 ? 2 : 1));
   const clock = t => new Date(t * 1000).toTimeString().slice(0, 8);
 
   function options(box, height, series, unit) {
@@ -20,7 +20,7 @@
       series: [{ label: 'at', value: (u, v) => v == null ? '\u2013' : clock(v) }, ...series.map(s => ({
         width: 2, points: { show: false }, value: (u, v) => v == null ? '\u2013' : unit(v), ...s,
       }))],
-      axes: [{ ...axis, space: 80, values: (u, ts) => ts.map(t => ts[1] - ts[0] < 60 ? clock(t) : clock(t).slice(0, 5)) },
+      axes: [{ ...axis, space: 80, incrs: [1, 5, 10, 15, 30, 60, 120, 300, 600], values: (u, ts) => ts.map(t => ts[1] - ts[0] < 60 ? clock(t) : clock(t).slice(0, 5)) },
         { ...axis, size: 56, values: (u, vs) => vs.map(short) }],
     };
   }
