@@ -59,6 +59,9 @@ type Config struct {
 	NewEncoder func() Encoder
 	Metrics    *Metrics
 	Logger     *slog.Logger
+	// Landed is told of each batch that landed, by its lane, and keeps nothing of
+	// it; nil = nobody is.
+	Landed func(*sinkd.Batch)
 }
 
 // Kafka says how the brokers are reached.

@@ -252,6 +252,9 @@ func (f *Flow) batchLanded(b *sinkd.Batch) {
 	f.metrics.landed(b)
 	f.tally.add(b)
 	f.landings.add(b)
+	if f.cfg.Landed != nil {
+		f.cfg.Landed(b)
+	}
 	for i := range b.Ranges {
 		r := &b.Ranges[i]
 		f.offsets.mark(r.Claim, kgo.EpochOffset{Epoch: r.Epoch, Offset: r.Until})

@@ -41,7 +41,7 @@ func (r *runCommand) Run(p *program) error {
 		return err
 	}
 	limitMemory(p.env, c.Memory)
-	s, err := newService(c, newLogger(p.stderr, c), r)
+	s, err := newService(p, c, r)
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ type service struct {
 	registry  *prometheus.Registry
 	incidents *prometheus.GaugeVec
 	metrics   *stream.Metrics
+	traces    *traces
 	store     *store.Store
 	flow      *stream.Flow
 	page      *web.Page
@@ -40,7 +41,8 @@ type service struct {
 }
 
 // newService wires a service. Nothing is connected yet.
-func newService(c *config.Config, log *slog.Logger, r *runCommand) (*service, error) {
+func newService(p *program, c *config.Config, r *runCommand) (*service, error) {
+	log := newLogger(p.stderr, c)
 	s := &service{cfg: c, build: readBuild(), log: log, writer: newWriter(), hide: func() {}}
 	s.guarantee, s.limits = guarantee(c)
 	s.wait("starting", "PostgreSQL is being asked")
@@ -56,9 +58,15 @@ func newService(c *config.Config, log *slog.Logger, r *runCommand) (*service, er
 	if s.store, err = store.Open(sc); err != nil {
 		return nil, badURL(err)
 	}
+	if s.traces, err = newTraces(p.env, s); err != nil {
+		return nil, err
+	}
 	fc := flowConfig(c, s.store, log)
 	s.metrics = stream.NewMetrics(s.registry, c.Pipeline)
 	fc.Metrics = s.metrics
+	if s.traces != nil {
+		fc.Landed = s.traces.landed
+	}
 	fc.UntilCaughtUp, fc.MaxBatches = r.UntilCaughtUp, r.MaxBatches
 	if s.flow, err = stream.New(fc); err != nil {
 		return nil, err
@@ -141,6 +149,7 @@ func (s *service) part() {
 	ctx, cancel := context.WithTimeout(context.Background(), parting)
 	defer cancel()
 	s.store.Close(ctx)
+	s.traces.close(ctx)
 }
 
 // wait notes why the flow has not begun.
