@@ -65,6 +65,7 @@ func TestRollingRestart(t *testing.T) {
 	}
 	stop := w.feed(partitions, partitions)
 	balanced(t, 2*time.Minute, partitions/replicas, services...)
+	w.allAdvance()
 	h := &handovers{took: make(map[[2]float64]time.Duration)}
 	unwatch := h.watch(w)
 	began := time.Now()
@@ -74,6 +75,7 @@ func TestRollingRestart(t *testing.T) {
 		}
 		services[i] = start(t, e)
 		balanced(t, time.Minute, partitions/replicas, services...)
+		w.allAdvance()
 	}
 	took := time.Since(began)
 	w.advance(500)
@@ -86,6 +88,21 @@ func TestRollingRestart(t *testing.T) {
 			t.Errorf("replica %d has no hand-over in sinkd_handover_duration_seconds", i)
 		}
 	}
+}
+
+// allAdvance waits until each partition has moved on: as minReadySeconds of the
+// chart, it keeps one replica's hand-overs apart from the next one's.
+func (w *world) allAdvance() {
+	w.t.Helper()
+	before := w.nexts()
+	eventually(w.t, time.Minute, "a partition stands still", func() error {
+		for id, next := range w.nexts() {
+			if next <= before[id] {
+				return fmt.Errorf("partition %d is at %d", id, next)
+			}
+		}
+		return nil
+	})
 }
 
 // tellHandovers prints the figures, and wants 99 of 100 hand-overs within two seconds.
