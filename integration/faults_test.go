@@ -162,6 +162,9 @@ func TestStandbyPromotedWithoutTheLastCommits(t *testing.T) {
 	if n := s.metric("sinkd_retries_total", `class="fenced"`); n == 0 {
 		t.Error("no batch was fenced by the position that went back")
 	}
+	if n := s.metric("sinkd_rewinds_total"); n < 1 || n > 2 {
+		t.Errorf("%v of 2 positions are counted as gone back", n)
+	}
 }
 
 func try(t testing.TB, err error) {

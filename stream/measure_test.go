@@ -145,3 +145,20 @@ func TestRewinds(t *testing.T) {
 		})
 	}
 }
+
+// A partition that was given up while its series were set has none: they would
+// stay as they are for ever, and another process has the true ones.
+func TestGonePartitionsHaveNoSeries(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	p := sinkd.Partition{Topic: "t"}
+	f := &Flow{metrics: NewMetrics(reg, "p"), assigned: assignment{parts: map[sinkd.Partition]*part{}}}
+	pt := f.assigned.add([]sinkd.Partition{p})[0]
+	pt.next, pt.placed = 3, true
+	for _, want := range []float64{3, 0} {
+		f.showPart(pt)
+		if got := value(t, reg, "sinkd_position_offset", map[string]string{"topic": "t"}); got != want {
+			t.Errorf("the position is %v, want %v", got, want)
+		}
+		f.assigned.remove([]sinkd.Partition{p})
+	}
+}
