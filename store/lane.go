@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -65,6 +66,9 @@ SELECT $2, $1, r.topic, r.partition, r.generation, 'batch', r.from_offset, r.unt
 type lane struct {
 	store *Store
 	conn  *pgconn.PgConn
+	// pid is that of the session's backend, 0 for none; people ask for it from
+	// other goroutines.
+	pid   atomic.Uint32
 	born  time.Time
 	used  time.Time
 	types *pgtype.Map
@@ -109,6 +113,7 @@ func (l *lane) connect(ctx context.Context) error {
 		l.conn = nil
 		return err
 	}
+	l.pid.Store(pidOf(l.conn))
 	l.born, l.used = time.Now(), time.Now()
 	l.types = pgtype.NewMap()
 	l.prepared, l.named, l.stages, l.shapes = make(map[string]*pgconn.StatementDescription), 0, nil, nil
@@ -146,6 +151,7 @@ func (l *lane) clean(ctx context.Context) {
 
 func (l *lane) drop() {
 	if l.conn != nil {
+		l.pid.Store(0)
 		l.store.discard(l.conn)
 		l.conn = nil
 	}

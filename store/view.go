@@ -47,6 +47,8 @@ type Span struct {
 type SessionRow struct {
 	PID    int32  `json:"pid"`
 	Writer string `json:"writer"`
+	// Lane is the lane of this process whose session it is, nil for none.
+	Lane *int `json:"lane,omitempty" db:"-"`
 	// State is that of pg_stat_activity, Waits what is waited for.
 	State string    `json:"state"`
 	Waits string    `json:"waits_for,omitempty"`
@@ -124,5 +126,18 @@ func (s *Store) View(ctx context.Context, since time.Time) (View, error) {
 		})
 		return conn.SendBatch(ctx, batch).Close()
 	})
+	for i := range v.Sessions {
+		v.Sessions[i].Lane = s.laneOf(uint32(v.Sessions[i].PID))
+	}
 	return v, err
+}
+
+// laneOf gives the lane whose session's backend has the number, nil for none.
+func (s *Store) laneOf(pid uint32) *int {
+	for i, l := range s.lanes {
+		if pid != 0 && l.pid.Load() == pid {
+			return &i
+		}
+	}
+	return nil
 }

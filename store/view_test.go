@@ -60,6 +60,9 @@ func TestViewBlocked(t *testing.T) {
 	if len(v.Sessions) == 0 || len(v.Sessions[0].Blockers) != 1 || !strings.Contains(v.Sessions[0].Blockers[0], "a person, idle in transaction") {
 		t.Errorf("%+v", v.Sessions)
 	}
+	if lane := v.Sessions[0].Lane; lane == nil || *lane != 0 {
+		t.Errorf("the session is lane %v's", lane)
+	}
 	_, err = other.Exec(t.Context(), `ROLLBACK`)
 	f.must(err)
 	f.must(<-done)

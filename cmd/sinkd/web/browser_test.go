@@ -184,9 +184,9 @@ func lookMany(v *visit) {
 		t.Errorf("first paint after %s, the bar is %s", best, firstPaint)
 	}
 	p.pardon("ERR_INCOMPLETE_CHUNKED_ENCODING")
+	p.shot("256")
 	p.run(chromedp.Click(chromedp.CSS("#more-parts summary")))
 	p.until(`document.querySelectorAll('#parts tbody tr, #more-parts tbody tr').length === 256`)
-	p.shot("256")
 	p.fits()
 }
 

@@ -186,8 +186,8 @@
       el('tr', null, el('th', { scope: 'row' }, el('span', { class: 'mono' }, r[0]), r[1] ? ' (this one)' : ''),
         el('td', { class: 'num' }, String(r[2])), el('td', { class: 'num' }, String(r[3])), el('td', null, r[4])));
     $('sessions').parentElement.hidden = !(s.sessions || []).length;
-    fill($('sessions').tBodies[0], (s.sessions || []).map(x => [x.pid, x.writer, x.state, span((now() - Date.parse(x.since)) / 1000), x.waits_for, x.blocked_by]), x =>
-      el('tr', null, el('th', { scope: 'row' }, String(x[0])), el('td', { class: 'mono' }, x[1]), el('td', null, x[2]), el('td', null, x[3]),
+    fill($('sessions').tBodies[0], (s.sessions || []).map(x => [x.pid, x.writer, x.state, span((now() - Date.parse(x.since)) / 1000), x.waits_for, x.blocked_by, x.lane]), x =>
+      el('tr', null, el('th', { scope: 'row' }, String(x[0])), el('td', { class: 'mono' }, x[1]), el('td', null, x[6] == null ? '\u2013' : String(x[6])), el('td', null, x[2]), el('td', null, x[3]),
         el('td', null, x[4] || '\u2013'), el('td', { class: x[5] ? 'state-halted' : null }, x[5] ? x[5].join('; ') : '\u2013')));
     say($('versions'), 'sinkd ' + (sinkd.version || '') + (s.server ? ' \u00b7 PostgreSQL ' + s.server : '') +
       (s.kafka_group ? ' \u00b7 consumer group ' + s.kafka_group : '') + (s.cluster_id ? ' \u00b7 Kafka cluster ' + s.cluster_id : ''));
