@@ -88,9 +88,13 @@ func stopped(parts []Partition) headline {
 	if n > 1 {
 		h.Text += fmt.Sprintf("; and %d more", n-1)
 	}
-	if n < len(parts) {
-		h.Detail = fmt.Sprintf("%d of %d partitions go on.", len(parts)-n, len(parts))
+	on := 0
+	for i := range parts[n:] {
+		if state := parts[n+i].State; state == "running" || state == "waiting" || state == "claiming" {
+			on++
+		}
 	}
+	h.Detail = fmt.Sprintf("%d of %d partitions go on.", on, len(parts))
 	h.Key = h.Text
 	return h
 }

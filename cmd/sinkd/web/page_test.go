@@ -34,7 +34,7 @@ func TestTell(t *testing.T) {
 		{"running", running(), []Partition{{State: "running", Seconds: age(0.26)}}, sight{}, "running, exactly-once, 0.2 s behind, last commit 0 s ago", "", "good"},
 		{"far behind", running(), []Partition{{State: "running", Seconds: age(7300)}}, sight{}, "running, exactly-once, 2 h 1 min behind", "", "warn"},
 		{"another's lag", running(), []Partition{{State: "running", Lag: 12345}}, sight{}, "running, exactly-once, 12 345 records behind", "", "good"},
-		{"halted", running(), []Partition{halted, {State: "running"}}, sight{}, "halted: orders[3], topic was recreated", "1 of 2 partitions go on.", "bad"},
+		{"halted", running(), []Partition{halted, {State: "paused"}, {State: "running"}}, sight{}, "halted: orders[3], topic was recreated", "1 of 3 partitions go on.", "bad"},
 		{"two halted", running(), []Partition{halted, halted}, sight{}, "halted: orders[3], topic was recreated; and 1 more", "", "bad"},
 		{"an operator", running(), nil, sight{view: store.View{Status: store.Status{Paused: true}}}, "paused, exactly-once: an operator has paused the pipeline", "", "warn"},
 		{"stuck", Status{State: stream.State{Phase: "running", Reason: "lane 1 has made no step"}}, nil, sight{}, "stuck: lane 1 has made no step", "", "bad"},
