@@ -52,6 +52,22 @@ func balanced(t *testing.T, within time.Duration, each int, services ...*service
 	})
 }
 
+// TestSpareReplicaIsReady: one without partitions takes over when it is needed.
+func TestSpareReplicaIsReady(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	a := start(t, w.env())
+	balanced(t, 30*time.Second, 1, a)
+	b := start(t, w.env())
+	b.ready(30 * time.Second)
+	balanced(t, 30*time.Second, 0, b)
+	if code := a.term(30 * time.Second); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	balanced(t, 30*time.Second, 1, b)
+	b.ready(30 * time.Second)
+}
+
 // writers counts the processes that have landed something.
 func (w *world) writers() int64 {
 	w.t.Helper()

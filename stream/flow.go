@@ -49,6 +49,8 @@ type Flow struct {
 	// the pipeline had never been started before.
 	present map[string]bool
 	first   bool
+	// idle tells that the group gave this process nothing.
+	idle atomic.Bool
 	// missing are the topics that were not; people ask for them meanwhile.
 	missing atomic.Pointer[[]string]
 	heights heights

@@ -78,10 +78,12 @@ func (f *Flow) open(pt *part, c *claimed) *queue {
 	return q
 }
 
-// onAssigned only counts: the claim function follows.
+// onAssigned counts, and notes where there is nothing to do; otherwise the claim
+// function follows.
 func (f *Flow) onAssigned(_ context.Context, _ *kgo.Client, m map[string][]int32) {
 	<-f.ready
 	f.metrics.rebalance("assigned", m)
+	f.idle.Store(len(m) == 0 && len(f.assigned.all()) == 0)
 	f.health.up(kafka)
 }
 

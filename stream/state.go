@@ -118,6 +118,8 @@ func (f *Flow) judge(s *State, count map[phase]int) {
 		s.Ready = count[running] > 0
 	case count[paused] > 0:
 		s.Phase, s.Reason = "paused", partitions(count[paused], "paused")
+	case len(s.Partitions) == 0 && f.spare():
+		s.Reason = "other replicas have all partitions"
 	case count[claiming] > 0, len(s.Partitions) == 0:
 		s.Phase, s.Ready = "starting", false
 		s.Reason = fmt.Sprintf("%d partitions wait for their claim", count[claiming])
@@ -128,6 +130,16 @@ func (f *Flow) judge(s *State, count map[phase]int) {
 			}
 		}
 	}
+}
+
+// spare tells that there are topics, and that other replicas have all of their
+// partitions: this one is ready to take over.
+func (f *Flow) spare() bool {
+	if !f.idle.Load() {
+		return false
+	}
+	names := f.missing.Load()
+	return len(f.present) > 0 && (names == nil || len(*names) == 0)
 }
 
 // partitions says of how many partitions something is true.
