@@ -16,6 +16,10 @@ const attempts = 2
 // errUnknown tells that a COMMIT had no answer.
 var errUnknown = errors.New("COMMIT without an answer")
 
+// errSessionLost tells that a session ended before its transaction was rolled
+// back, which the server has done by then.
+var errSessionLost = errors.New("the session was lost before ROLLBACK was answered")
+
 // apply applies the batch, after finding out what became of an earlier one
 // whose COMMIT had no answer.
 func (l *lane) apply(ctx context.Context, b *sinkd.Batch) error {
@@ -62,6 +66,9 @@ func (l *lane) attempt(ctx context.Context, b *sinkd.Batch) error {
 		}
 		l.postpone(t.held)
 		t.held = nil
+		if l.conn == nil {
+			return Classify(errSessionLost)
+		}
 	}
 }
 

@@ -111,9 +111,11 @@ func muddle(t *testing.T, r *rand.Rand) (*picky, *lane, []*queue) {
 	}
 	l, parent, child := work(t, k)
 	p := &picky{keeper: k, took: map[int32][]int64{}}
+	l.mu.Lock() // it works already
 	l.flow.cfg.Store = p
 	l.flow.cfg.MaxRate = []int{0, 50}[r.IntN(2)]
 	l.sizer = newSizer(1+r.IntN(60), time.Second)
+	l.mu.Unlock()
 	queues := []*queue{parent, child, l.with(2, 0), l.with(3, 0)}
 	for range 400 {
 		time.Sleep(time.Duration(r.IntN(400)) * time.Millisecond)
@@ -121,7 +123,10 @@ func muddle(t *testing.T, r *rand.Rand) (*picky, *lane, []*queue) {
 		switch q := queues[i]; r.IntN(10) {
 		case 0:
 			l.release(t.Context(), q)
-			queues[i] = l.open(&sinkd.Claim{Partition: q.claim.Partition, Token: uuid.New(), Next: k.next[q.claim.ID], Epoch: -1}, 0)
+			k.mu.Lock()
+			next := k.next[q.claim.ID]
+			k.mu.Unlock()
+			queues[i] = l.open(&sinkd.Claim{Partition: q.claim.Partition, Token: uuid.New(), Next: next, Epoch: -1}, 0)
 		case 1, 2:
 			q.shed(int64(500 + r.IntN(3000)))
 		default:
