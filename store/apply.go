@@ -78,8 +78,12 @@ func (t *transaction) failed(ctx context.Context, err error) error {
 	if !ok {
 		return err
 	}
-	if changed := t.mistaken(ctx, e); changed != nil {
-		e = changed
+	// One that is certain among others lands with them, in a transaction that
+	// asks the same.
+	if !e.Certain || t.batch.Records() == 1 {
+		if changed := t.mistaken(ctx, e); changed != nil {
+			e = changed
+		}
 	}
 	if e.Class == sinkd.Schema {
 		t.drop() // what the session read of tables, and made for them, is not true any more

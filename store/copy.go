@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,6 +120,9 @@ func (t *transaction) explain(err error, ld *load, stream []*sinkd.Rows) error {
 func certain(pg *pgconn.PgError, t *sinkd.Table) bool {
 	if t.Triggers || strings.Contains(pg.Where, "\n") {
 		return false
+	}
+	if pg.Code == notNullViolation && !slices.ContainsFunc(t.Columns, func(c sinkd.Column) bool { return c.Name == pg.ColumnName }) {
+		return false // the column is new
 	}
 	return strings.HasPrefix(pg.Code, dataException) || pg.Code == notNullViolation || pg.Code == checkViolation
 }
