@@ -93,6 +93,9 @@ func randomLog(rnd *rand.Rand, r *sinkd.Route, n int) (events []event) {
 			if r.Deletes == sinkd.Soft {
 				e.fields = append(e.fields, [2]string{"gone", "null"})
 			}
+			if len(e.fields) == 1 && r.Version != "" { // the encoder refuses a record without a version
+				e.fields = append(e.fields, [2]string{"v", strconv.Itoa(rnd.IntN(5))})
+			}
 		}
 		events = append(events, e)
 	}
