@@ -32,17 +32,13 @@ func (incidentsList) Help() string { return "Example:\n\n    sinkd incidents lis
 
 // Run prints the incidents.
 func (l *incidentsList) Run(p *program) error {
-	c, err := p.books(config.Database)
+	_, s, err := p.openBooks(config.Database)
 	if err != nil {
 		return err
 	}
-	s, err := openStore(c)
-	if err != nil {
-		return err
-	}
+	defer closeStore(s)
 	ctx, cancel := within(p.ctx)
 	defer cancel()
-	defer s.Close(ctx)
 	incidents, err := s.Incidents(ctx, l.All)
 	if err != nil {
 		return database(err)
@@ -108,17 +104,13 @@ func (a *incidentsAck) Run(p *program) error {
 	if a.ResumeFrom != "" {
 		need = config.Flow
 	}
-	c, err := p.books(need)
+	c, s, err := p.openBooks(need)
 	if err != nil {
 		return err
 	}
-	s, err := openStore(c)
-	if err != nil {
-		return err
-	}
+	defer closeStore(s)
 	ctx, cancel := within(p.ctx)
 	defer cancel()
-	defer s.Close(ctx)
 	ack := store.Ack{ID: a.ID, Retry: a.Retry, Operator: operator(), Reason: a.Reason}
 	if a.ResumeFrom != "" {
 		if err := a.resume(ctx, &resumption{cfg: c, store: s}, &ack); err != nil {

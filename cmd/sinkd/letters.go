@@ -68,7 +68,7 @@ func (l *lettersList) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	c, s, err := p.operating(config.Database)
+	c, s, err := p.openBooks(config.Database)
 	if err != nil {
 		return err
 	}
@@ -95,17 +95,6 @@ func (l *lettersList) Run(p *program) error {
 		return printJSON(p.stdout, letters)
 	}
 	return printLetters(p.stdout, letters, more)
-}
-
-// operating reads the configuration and opens the store of a command that works
-// on the bookkeeping tables.
-func (p *program) operating(need config.Need) (*config.Config, *store.Store, error) {
-	c, err := p.books(need)
-	if err != nil {
-		return nil, nil, err
-	}
-	s, err := openStore(c)
-	return c, s, err
 }
 
 func printLetters(w io.Writer, letters []store.LetterRow, more bool) error {
@@ -168,7 +157,7 @@ func (d *lettersDiscard) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	c, s, err := p.operating(config.Database)
+	c, s, err := p.openBooks(config.Database)
 	if err != nil {
 		return err
 	}
@@ -211,7 +200,7 @@ func (lettersShow) Help() string {
 
 // Run prints the letter.
 func (l *lettersShow) Run(p *program) error {
-	c, s, err := p.operating(config.Database)
+	c, s, err := p.openBooks(config.Database)
 	if err != nil {
 		return err
 	}

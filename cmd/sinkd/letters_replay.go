@@ -42,7 +42,7 @@ func (r *lettersReplay) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	c, s, err := p.operating(config.Flow)
+	c, s, err := p.openBooks(config.Flow)
 	if err != nil {
 		return err
 	}

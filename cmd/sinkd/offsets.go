@@ -75,17 +75,13 @@ func (offsetsAdopt) Help() string {
 
 // Run adopts the pipeline.
 func (a *offsetsAdopt) Run(p *program) error {
-	c, err := p.books(config.Database)
+	c, s, err := p.openBooks(config.Database)
 	if err != nil {
 		return err
 	}
-	s, err := openStore(c)
-	if err != nil {
-		return err
-	}
+	defer closeStore(s)
 	ctx, cancel := within(p.ctx)
 	defer cancel()
-	defer s.Close(ctx)
 	was, err := s.Adopt(ctx, a.operator())
 	switch {
 	case err != nil:

@@ -42,19 +42,11 @@ func (o *offsetsSet) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	c, err := p.books(config.Flow)
+	c, s, err := p.openBooks(config.Flow)
 	if err != nil {
 		return err
 	}
-	s, err := openStore(c)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		ctx, cancel := within(context.WithoutCancel(p.ctx))
-		defer cancel()
-		s.Close(ctx)
-	}()
+	defer closeStore(s)
 	m := &mover{program: p, cfg: c, store: s, in: in, set: o}
 	move, err := m.plan(at)
 	if err != nil {

@@ -37,17 +37,13 @@ func setPaused(p *program, part *scope, w *why, paused bool) error {
 	if err != nil {
 		return err
 	}
-	c, err := p.books(config.Database)
+	c, s, err := p.openBooks(config.Database)
 	if err != nil {
 		return err
 	}
-	s, err := openStore(c)
-	if err != nil {
-		return err
-	}
+	defer closeStore(s)
 	ctx, cancel := within(p.ctx)
 	defer cancel()
-	defer s.Close(ctx)
 	still, err := s.SetPaused(ctx, in, paused, w.operator())
 	if err != nil {
 		return operated(c, err)

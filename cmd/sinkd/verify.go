@@ -36,11 +36,7 @@ func (v *verifyCommand) Run(p *program) error {
 	if v.Deep {
 		need = config.Flow
 	}
-	c, err := p.books(need)
-	if err != nil {
-		return err
-	}
-	s, err := openStore(c)
+	c, s, err := p.openBooks(need)
 	if err != nil {
 		return err
 	}
@@ -65,13 +61,6 @@ func (v *verifyCommand) Run(p *program) error {
 		err = errFound
 	}
 	return err
-}
-
-// closeStore ends the sessions of a command.
-func closeStore(s *store.Store) {
-	ctx, cancel := context.WithTimeout(context.Background(), parting)
-	defer cancel()
-	s.Close(ctx)
 }
 
 // ledger asks the ledger. A pipeline without positions has nothing to prove,

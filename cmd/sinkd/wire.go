@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"math"
@@ -46,6 +47,24 @@ func openStore(c *config.Config) (*store.Store, error) {
 		return nil, badURL(err)
 	}
 	return s, nil
+}
+
+// openBooks reads the configuration and opens the store of a command that works
+// on the bookkeeping tables; closeStore ends it.
+func (p *program) openBooks(need config.Need) (*config.Config, *store.Store, error) {
+	c, err := p.books(need)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := openStore(c)
+	return c, s, err
+}
+
+// closeStore ends the sessions of a command.
+func closeStore(s *store.Store) {
+	ctx, cancel := context.WithTimeout(context.Background(), parting)
+	defer cancel()
+	s.Close(ctx)
 }
 
 // badURL is what the store finds wrong with what it is told: all but the URL
