@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -116,12 +115,9 @@ func (e env) list() []string {
 
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	addr, err := lab.FreeAddr()
+	lab.Require(t, err)
+	return addr
 }
 
 // exit waits for the end of the process and gives its exit code.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os/exec"
@@ -62,12 +61,10 @@ func world(t *testing.T, e *testscript.Env) error {
 		return err
 	}
 	e.Defer(open.Close)
-	var lc net.ListenConfig
-	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	addr, err := lab.FreeAddr()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = l.Close() }()
 	database := lab.Database(t)
 	u, err := url.Parse(database)
 	if err != nil {
@@ -78,7 +75,7 @@ func world(t *testing.T, e *testscript.Env) error {
 	e.Vars = append(e.Vars,
 		"DATABASE="+database, "NO_DATABASE="+nowhere.String(), "DATABASE_HOST="+u.Host, "DATABASE_NAME="+strings.TrimPrefix(u.Path, "/"),
 		"BROKERS="+open.ListenAddrs()[0], "SASL_BROKERS="+cluster.ListenAddrs()[0],
-		"SINKD_HTTP_ADDR="+l.Addr().String(),
+		"SINKD_HTTP_ADDR="+addr,
 	)
 	return nil
 }

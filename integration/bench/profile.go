@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/sinkd/sinkd/integration/lab"
 )
 
 // profileRun runs a variant once more, outside of the rounds, and leaves the
@@ -25,7 +27,7 @@ func (b *bench) profileRun(ctx context.Context, c *contest, v variant, before *r
 		return err
 	}
 	const token = "bench"
-	addr, err := freeAddr()
+	addr, err := lab.FreeAddr()
 	if err != nil {
 		return err
 	}

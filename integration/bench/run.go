@@ -3,7 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
+
+	"github.com/sinkd/sinkd/integration/lab"
 )
 
 // load is one run of sinkd until it has caught up.
@@ -57,7 +58,7 @@ func (b *bench) timed(ctx context.Context, records int, start func(context.Conte
 // schema that it will keep its books in. Its name and address are the only
 // settings that differ from the defaults for the measurement's sake.
 func (b *bench) pipeline(topic string, env []string) (vars []string, schema string, err error) {
-	addr, err := freeAddr()
+	addr, err := lab.FreeAddr()
 	if err != nil {
 		return nil, "", err
 	}
@@ -79,15 +80,4 @@ func (b *bench) pipeline(topic string, env []string) (vars []string, schema stri
 func (b *bench) forget(ctx context.Context, schema string) error {
 	_, err := b.conn.Exec(ctx, "DROP SCHEMA IF EXISTS "+schema+" CASCADE")
 	return err
-}
-
-// freeAddr gives an address to listen on: the default one may be taken, by
-// another sinkd or by a browser's neighbour.
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it only looks for a port
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }

@@ -2,15 +2,16 @@ package main
 
 import (
 	"context"
-	"net"
 	"strings"
 	"time"
+
+	"github.com/sinkd/sinkd/integration/lab"
 )
 
 // keep starts sinkd once more, with the page, prints where everything is, and
 // waits for Ctrl-C.
 func (d *demo) keep(ctx context.Context) error {
-	addr, err := freeAddr(ctx)
+	addr, err := lab.FreeAddr()
 	if err != nil {
 		return err
 	}
@@ -51,13 +52,4 @@ func (d *demo) supervise(ctx context.Context, env []string) error {
 		}
 		d.step("sinkd has ended and was started again, pid %d", d.service.process.Pid())
 	}
-}
-
-// freeAddr gives an address of loopback that nobody listens on.
-func freeAddr(ctx context.Context) (string, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }

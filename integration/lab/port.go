@@ -26,4 +26,11 @@ func freePort() (int, error) {
 	return 0, fmt.Errorf("no free port between 10000 and 32000")
 }
 
+// FreeAddr gives an address of loopback that nobody listens on, for a server of
+// the caller's own, out of the same range.
+func FreeAddr() (string, error) {
+	port, err := freePort()
+	return loopback(port), err
+}
+
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

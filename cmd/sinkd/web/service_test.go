@@ -72,10 +72,8 @@ func (s *site) run(t *testing.T, brokers, database string) {
 	t.Helper()
 	path, err := lab.Build("github.com/sinkd/sinkd/cmd/sinkd")
 	lab.Require(t, err)
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	addr, err := lab.FreeAddr()
 	s.must(err)
-	addr := l.Addr().String()
-	s.must(l.Close())
 	s.url = "http://" + addr
 	process, err := lab.StartProcess(lab.ProcessOptions{Path: path, Args: []string{"run"}, Env: []string{
 		"SINKD_KAFKA_BROKERS=" + brokers, "SINKD_TOPICS=orders", "SINKD_DATABASE_URL=" + database,
