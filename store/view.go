@@ -49,12 +49,16 @@ type SessionRow struct {
 	Writer string `json:"writer"`
 	// Lane is the lane of this process whose session it is, nil for none.
 	Lane *int `json:"lane,omitempty" db:"-"`
-	// State is that of pg_stat_activity, Waits what is waited for.
-	State string    `json:"state"`
-	Waits string    `json:"waits_for,omitempty"`
-	Since time.Time `json:"since"`
-	// Blockers are the sessions that this one waits for.
+	// State is that of pg_stat_activity, empty where the role may not see it;
+	// Command the first word of the statement at work; Waits what is waited for.
+	State   string    `json:"state"`
+	Command string    `json:"command,omitempty"`
+	Waits   string    `json:"waits_for,omitempty"`
+	Since   time.Time `json:"since"`
+	// Blockers are the first sessions that this one waits for, in words; PIDs are
+	// all of them, 0 for a prepared transaction.
 	Blockers []string `json:"blocked_by,omitempty"`
+	PIDs     []int32  `json:"blocked_by_pids,omitempty"`
 }
 
 // LetterSum tells whether dead letters have changed since it was read last.
@@ -92,12 +96,14 @@ SELECT batch_id, min(kind), min(started_at), max(committed_at), min(writer),
 	// sessionsSQL asks who is waited for only of sessions that wait.
 	sessionsSQL = `
 SELECT a.pid, substr(a.application_name, length($1) + 1), coalesce(a.state, ''),
+       CASE WHEN a.state <> 'idle' THEN coalesce(upper(substring(a.query FROM '^\s*([A-Za-z]{2,12})\y')), '') ELSE '' END,
        CASE WHEN a.state <> 'idle' AND a.wait_event_type IS DISTINCT FROM 'Client'
             THEN concat_ws(' ', a.wait_event_type, a.wait_event) ELSE '' END,
-       coalesce(CASE WHEN a.state = 'idle' THEN a.state_change ELSE a.xact_start END, a.backend_start),
+       coalesce(CASE WHEN a.state = 'idle' THEN a.state_change ELSE a.xact_start END, a.backend_start, now()),
        CASE WHEN a.wait_event_type = 'Lock' THEN ARRAY(
            SELECT concat_ws(', ', 'pid ' || b.pid, nullif(b.application_name, ''), b.state)
-             FROM pg_stat_activity b WHERE b.pid = ANY(pg_blocking_pids(a.pid)) ORDER BY b.pid LIMIT 5) END
+             FROM pg_stat_activity b WHERE b.pid = ANY(pg_blocking_pids(a.pid)) ORDER BY b.pid LIMIT 5) END,
+       CASE WHEN a.wait_event_type = 'Lock' THEN pg_blocking_pids(a.pid) END
   FROM pg_stat_activity a
  WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND starts_with(a.application_name, $1)
  ORDER BY (a.wait_event_type = 'Lock') DESC NULLS LAST, a.application_name, a.pid

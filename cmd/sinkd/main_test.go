@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "sql": sql, "produce": produce, "answers": answers,
 			"topic": topic, "becomes": becomes, "psql": psql, "commits": commits,
+			"holds": holds,
 		},
 	})
 }
@@ -102,6 +103,19 @@ func sql(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	defer func() { _ = conn.Close(ctx) }()
 	for _, statement := range args {
+		_, err := conn.Exec(ctx, statement)
+		ts.Check(err)
+	}
+}
+
+// holds runs statements in a transaction that stays open until the script ends.
+func holds(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, ts.Getenv("DATABASE")+"&application_name=a%20person")
+	ts.Check(err)
+	ts.Defer(func() { _ = conn.Close(context.Background()) })
+	for _, statement := range append([]string{"BEGIN"}, args...) {
 		_, err := conn.Exec(ctx, statement)
 		ts.Check(err)
 	}

@@ -19,18 +19,22 @@ import (
 // idempotent delivery the brokers.
 type statusCommand struct {
 	JSON  bool `name:"json" help:"Print JSON."`
-	Ready bool `help:"Ask the service at SINKD_HTTP_ADDR whether it is ready: 0 or 1."`
+	Ready bool `help:"Ask the service at SINKD_HTTP_ADDR whether it is ready: 0 or 1." xor:"what"`
+	Locks bool `help:"List the pipeline's database sessions, and who blocks them." xor:"what"`
 }
 
 // Help shows an example.
 func (statusCommand) Help() string {
-	return "Needs SINKD_DATABASE_URL and SINKD_PIPELINE only (with SINKD_DELIVERY=idempotent the brokers and the topics); no replica has to run.\n\nExample:\n\n    sinkd status --json | jq .partitions"
+	return "Needs SINKD_DATABASE_URL and SINKD_PIPELINE only (with SINKD_DELIVERY=idempotent the brokers and the topics); no replica has to run. --locks tells from any machine what the sessions of all replicas do, for how long, and by which process ids they are blocked.\n\nExample:\n\n    sinkd status --json | jq .partitions\n    sinkd status --locks"
 }
 
 // Run prints the status.
 func (s *statusCommand) Run(p *program) error {
 	if s.Ready {
 		return askReady(p)
+	}
+	if s.Locks {
+		return s.locks(p)
 	}
 	c, err := p.load(config.Database)
 	if err != nil {
