@@ -3,15 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"text/tabwriter"
 	"time"
 
 	"github.com/sinkd/sinkd/cmd/sinkd/config"
+	"github.com/sinkd/sinkd/cmd/sinkd/web"
 	"github.com/sinkd/sinkd/store"
 )
 
@@ -25,7 +23,7 @@ type statusCommand struct {
 
 // Help shows an example.
 func (statusCommand) Help() string {
-	return "Needs SINKD_DATABASE_URL and SINKD_PIPELINE only (with SINKD_DELIVERY=idempotent the brokers and the topics); no replica has to run. --locks tells from any machine what the sessions of all replicas do, for how long, and by which process ids they are blocked.\n\nExample:\n\n    sinkd status --json | jq .partitions\n    sinkd status --locks"
+	return "Needs SINKD_DATABASE_URL and SINKD_PIPELINE only (with SINKD_DELIVERY=idempotent the brokers and the topics); no replica has to run. Where one runs at SINKD_HTTP_ADDR, it tells as well where the time of its last batches went, and what bounds it while it is behind. --locks tells from any machine what the sessions of all replicas do, for how long, and by which process ids they are blocked.\n\nExample:\n\n    sinkd status --json | jq .partitions\n    sinkd status --locks"
 }
 
 // Run prints the status.
@@ -47,14 +45,20 @@ func (s *statusCommand) Run(p *program) error {
 	if err != nil {
 		return err
 	}
+	work := askWork(p.ctx, c, st)
 	if s.JSON {
 		return printJSON(p.stdout, struct {
 			State    string `json:"state"`
 			Sentence string `json:"sentence"`
 			*store.Status
-		}{stateOf(st), sentence(st), st})
+			Work *web.Work `json:"work,omitempty"`
+		}{stateOf(st), sentence(st), st, work})
 	}
-	return printStatus(p.stdout, st)
+	if err := printStatus(p.stdout, st); err != nil {
+		return err
+	}
+	printWork(p.stdout, work)
+	return nil
 }
 
 // readStatus reads the pipeline's state from PostgreSQL.
@@ -187,39 +191,4 @@ func printJSON(w io.Writer, v any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(v)
-}
-
-// askReady asks the service's own probe.
-func askReady(p *program) error {
-	c, err := p.load(config.Nothing)
-	if err != nil {
-		return err
-	}
-	if c.HTTPAddr == "" {
-		return usageError{errors.New("--ready needs SINKD_HTTP_ADDR, which is off")}
-	}
-	host, port, err := net.SplitHostPort(c.HTTPAddr)
-	if err != nil {
-		return usageError{err}
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	ctx, cancel := context.WithTimeout(p.ctx, 3*time.Second)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
-	if err != nil {
-		return err
-	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return hinted{err, "no service answers", "start sinkd run, or mend SINKD_HTTP_ADDR"}
-	}
-	defer func() { _ = answer.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<16))
-	p.printf("%s", body)
-	if err == nil && answer.StatusCode != http.StatusOK {
-		return errFound
-	}
-	return err
 }

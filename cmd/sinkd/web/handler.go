@@ -137,5 +137,12 @@ func (h *handler) sentence(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (h *handler) status(w http.ResponseWriter, _ *http.Request) {
-	answerJSON(w, h.cfg.Status())
+	answer := struct {
+		Status
+		Work *Work `json:"work,omitempty"`
+	}{Status: h.cfg.Status()}
+	if h.cfg.Page != nil {
+		answer.Work = h.cfg.Page.work(&answer.Status)
+	}
+	answerJSON(w, answer)
 }

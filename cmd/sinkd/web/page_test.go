@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sinkd/sinkd"
 	"github.com/sinkd/sinkd/store"
 	"github.com/sinkd/sinkd/stream"
 )
@@ -151,6 +152,37 @@ func TestHistory(t *testing.T) {
 	}
 	if n, shown := len(h.byID), newest(h.after(0)); n > 2*batchesKept || len(shown) != batchesKept {
 		t.Errorf("%d are kept, %d shown", n, len(shown))
+	}
+}
+
+// TestWork sums up the last batches, and names what bounds those who are behind.
+func TestWork(t *testing.T) {
+	behind := &Status{State: stream.State{Partitions: []stream.PartitionState{{}, {Lag: 1}}}}
+	for _, test := range []struct {
+		waited, built time.Duration
+		sinkd.Timing
+		bound string
+	}{
+		{4 * time.Second, time.Second, sinkd.Timing{Copy: time.Second, Merge: time.Second}, "Kafka"},
+		{3 * time.Second, 2 * time.Second, sinkd.Timing{Copy: time.Second, Merge: time.Second}, "sinkd"},
+		{time.Second, time.Second, sinkd.Timing{Copy: time.Second, Commit: 2 * time.Second}, "PostgreSQL"},
+		{time.Second, time.Second, sinkd.Timing{Merge: 2 * time.Second}, "PostgreSQL"},
+	} {
+		h := newHistory()
+		h.committed(&store.LedgerBatch{ID: uuid.New(), Records: 1000, Committed: time.Now()})
+		if h.work(behind) != nil {
+			t.Error("a batch of another process has stages")
+		}
+		for range workBatches + 9 {
+			h.landed(&stream.Landing{ID: uuid.New(), Records: 3, Ended: time.Now(), Waited: test.waited, Built: test.built, Timing: test.Timing}, "a")
+		}
+		w := h.work(behind)
+		if w.Batches != workBatches || w.Records != 3*workBatches || w.Stages.Build != workBatches*milliseconds(test.built) || w.Bound != test.bound {
+			t.Errorf("%+v in place of %s", w, test.bound)
+		}
+		if w := h.work(&Status{}); w.Bound != "" {
+			t.Errorf("caught up, and bound by %s", w.Bound)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ type now struct {
 	Left      string             `json:"left,omitempty"`
 	In        float64            `json:"in"`
 	Out       float64            `json:"out"`
+	Bound     string             `json:"bound_by,omitempty"`
 	Lanes     []stream.LaneState `json:"lanes"`
 	Inflight  int64              `json:"inflight_bytes"`
 	Memory    int64              `json:"memory_limit_bytes"`
@@ -71,6 +72,9 @@ func (p *Page) show(at time.Time, st *Status, parts []Partition) {
 		if parts[i].Lag > 0 {
 			t.Behind++
 		}
+	}
+	if w := p.history.work(st); w != nil {
+		n.Bound = w.Bound
 	}
 	if len(p.rates.raw) > 1 {
 		n.In, n.Out = p.rates.average(smooth)

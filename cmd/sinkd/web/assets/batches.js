@@ -22,28 +22,21 @@
     draw();
   });
 
-  let lag = 0;
-  on('now', n => { lag = n.lag_records; });
-
-  // verdict says what bounds a pipeline that is behind.
-  function verdict(most, waits, works) {
-    if (!lag) return '';
-    return ', so it is bound by ' + (waits > works ? 'Kafka' : most === 'build' ? 'sinkd' : 'PostgreSQL');
-  }
+  let bound = '';
+  on('now', n => { if (bound !== (n.bound_by || '')) { bound = n.bound_by || ''; if (batches.length) words(); } });
 
   // words say what the bars show.
   function words() {
     const sums = {};
-    let all = 0, records = 0, waits = 0;
+    let all = 0, records = 0;
     for (const b of batches.slice(-50)) {
       records += b.records;
-      waits += b.stages ? b.stages.wait : 0;
       for (const s of stages) if (b.stages && s !== 'wait') { sums[s] = (sums[s] || 0) + b.stages[s]; all += b.stages[s]; }
     }
     const most = Object.keys(sums).sort((a, b) => sums[b] - sums[a])[0];
     say($('batches-say'), group(batches.length) + (batches.length === 1 ? ' batch' : ' batches') +
       '; of the last ' + Math.min(50, batches.length) + ', ' + group(records / Math.min(50, batches.length)) + ' records each on average' +
-      (most ? '; ' + Math.round(100 * sums[most] / all) + ' % of the work was ' + most + verdict(most, waits, all) : '') + '.');
+      (most ? '; ' + Math.round(100 * sums[most] / all) + ' % of the work was ' + most + (bound ? ', so it is bound by ' + bound : '') : '') + '.');
     const bars = $('bars');
     bars.setAttribute('aria-valuemax', batches.length || 1);
     place();
