@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sinkd/sinkd/integration/lab"
@@ -64,8 +65,15 @@ func (w *world) committed() map[int32]int64 {
 	return out
 }
 
+// tryCommitted asks again while the broker still makes, or moves, what it keeps
+// groups in.
 func (w *world) tryCommitted(ctx context.Context) (map[int32]int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
 	all, err := w.admin().FetchOffsets(ctx, w.topic)
+	for kerr.IsRetriable(err) && ctx.Err() == nil {
+		all, err = w.admin().FetchOffsets(ctx, w.topic)
+	}
 	out := make(map[int32]int64)
 	for id, o := range all[w.topic] {
 		out[id] = o.At
