@@ -20,6 +20,8 @@ type Finding struct {
 	// Detail is what was found, Fix what to do about it.
 	Detail string `json:"detail"`
 	Fix    string `json:"fix,omitempty"`
+	// Shared tells that a pooler is in the way of all else.
+	Shared bool `json:"-"`
 }
 
 // oldest is the oldest server that is supported, as server_version_num.
@@ -29,7 +31,7 @@ const oldest = 140000
 // nothing. A database that cannot be reached is the first and only finding.
 func (s *Store) Check(ctx context.Context) []Finding {
 	var findings []Finding
-	checks := []func(context.Context, *pgx.Conn) (Finding, error){checkVersion, s.checkTemporary, s.checkPooler}
+	checks := []func(context.Context, *pgx.Conn) (Finding, error){checkVersion, s.checkTemporary}
 	if !s.cfg.Idempotent {
 		checks = slices.Insert(checks, 2, s.checkBookkeeping)
 	}
@@ -121,28 +123,6 @@ func (s *Store) checkMaking(ctx context.Context, conn *pgx.Conn) (Finding, error
 		f.Detail = "no schema " + s.schema + " yet, and no right to make it"
 		f.Fix = fmt.Sprintf("GRANT CREATE ON DATABASE %s TO %s; or make it: CREATE SCHEMA %s AUTHORIZATION %s;",
 			quote(database), role, s.schema, role)
-	}
-	return f, err
-}
-
-// checkPooler looks for a pooler that hands out server sessions by the
-// transaction: where the idle control session's backend serves the watch
-// session as well, they share it.
-func (s *Store) checkPooler(ctx context.Context, conn *pgx.Conn) (Finding, error) {
-	f := Finding{Name: "pooler"}
-	var mine, other int32
-	const pidSQL = `SELECT pg_backend_pid()`
-	if err := conn.QueryRow(ctx, pidSQL, pgx.QueryExecModeSimpleProtocol).Scan(&mine); err != nil {
-		return f, err
-	}
-	err := s.watch.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, pidSQL, pgx.QueryExecModeSimpleProtocol).Scan(&other)
-	})
-	if f.OK = mine != other; f.OK {
-		f.Detail = "none, or one that keeps sessions apart"
-	} else {
-		f.Detail = "a pooler shares server sessions between transactions, which loses prepared statements and temporary tables"
-		f.Fix = "connect to PostgreSQL itself, or to a pool with pool_mode = session"
 	}
 	return f, err
 }

@@ -12,6 +12,7 @@ import (
 
 // SQLSTATEs that are told from the others of their class.
 const (
+	protocolViolation     = "08P01"
 	readOnlyTransaction   = "25006"
 	idleInTransaction     = "25P03"
 	transactionTimeout    = "25P04"

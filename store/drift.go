@@ -92,5 +92,5 @@ func drifted(err error) bool {
 // misread tells of what Postgres says of bytes of another type, and of a view
 // that takes no rows.
 func misread(pg *pgconn.PgError) bool {
-	return pg.Code == "08P01" || pg.Code == "XX000" || pg.Code == "55000"
+	return pg.Code == protocolViolation || pg.Code == "XX000" || pg.Code == "55000"
 }

@@ -206,26 +206,39 @@ func (ck *check) postgres(ctx context.Context, topics []stream.TopicState) {
 		ck.fail("postgres", err.Error(), "mend SINKD_DATABASE_URL_FILE")
 		return
 	}
-	if err := ck.reach(ctx, url); err != nil {
+	sessions, err := ck.store.CheckSessions(ctx)
+	if err == nil && sessions.Shared {
+		ck.finding(&sessions)
+		return
+	}
+	if err == nil {
+		err = ck.reach(ctx, url)
+	}
+	if err != nil {
 		ck.unreached = database(err)
 		ck.fail("postgres", ck.unreached.Error(), "")
 		return
 	}
-	for _, f := range ck.store.Check(ctx) {
-		switch {
-		case f.Note:
-			ck.note(f.Name, f.Detail)
-		case f.OK:
-			ck.fine(f.Name, f.Detail)
-		default:
-			ck.fail(f.Name, f.Detail, f.Fix)
-		}
+	for _, f := range slices.Insert(ck.store.Check(ctx), 1, sessions) {
+		ck.finding(&f)
 	}
 	tables := newCatalog(ck.store, ck.cfg.Routes)
 	for _, r := range ck.cfg.Routes {
 		for _, topic := range topicsOf(r, ck.cfg.Routes, topics) {
 			ck.table(ctx, tables, topic)
 		}
+	}
+}
+
+// finding prints what the store has found.
+func (ck *check) finding(f *store.Finding) {
+	switch {
+	case f.Note:
+		ck.line("note", f.Name, f.Detail, f.Fix)
+	case f.OK:
+		ck.fine(f.Name, f.Detail)
+	default:
+		ck.fail(f.Name, f.Detail, f.Fix)
 	}
 }
 

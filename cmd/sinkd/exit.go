@@ -77,6 +77,8 @@ func database(err error) error {
 		return unreachableError{hinted{err, "PostgreSQL refuses the login", "check user and password in SINKD_DATABASE_URL"}}
 	case strings.HasPrefix(e.SQLState, "3D"):
 		return unreachableError{hinted{err, "PostgreSQL has no such database", "create it, or mend SINKD_DATABASE_URL"}}
+	case e.SQLState == "08P01":
+		return unreachableError{hinted{err, "a pooler answers in PostgreSQL's place, and refuses", "check that it knows the user and the database, and leave out of SINKD_DATABASE_URL what it names as unsupported (or put that into its ignore_startup_parameters); better, connect to PostgreSQL itself"}}
 	case e.Class == sinkd.Transient:
 		return unreachableError{hinted{err, "PostgreSQL cannot be used", "check host and port in SINKD_DATABASE_URL, and whether the server runs"}}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -40,10 +41,11 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               func(e *testscript.Env) error { return world(t, e) },
+		Condition:           condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "sql": sql, "produce": produce, "answers": answers,
 			"topic": topic, "becomes": becomes, "psql": psql, "commits": commits,
-			"holds": holds,
+			"holds": holds, "pooler": pooler,
 		},
 	})
 }
@@ -119,6 +121,27 @@ func holds(ts *testscript.TestScript, _ bool, args []string) {
 		_, err := conn.Exec(ctx, statement)
 		ts.Check(err)
 	}
+}
+
+// condition tells whether a script can have a part; where CI=true it has to.
+func condition(part string) (bool, error) {
+	if part != "pgbouncer" {
+		return false, fmt.Errorf("no part %s", part)
+	}
+	_, err := lab.FindPgBouncer()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "\n!!! SKIPPED where scripts need it: %v\n\n", err)
+	}
+	return err == nil || os.Getenv("CI") == "true", nil
+}
+
+// pooler puts PgBouncer in front of the script's database, and its URL into
+// POOLED: pooler transaction [setting ...].
+func pooler(ts *testscript.TestScript, _ bool, args []string) {
+	b, err := lab.StartPgBouncer(ts.Getenv("DATABASE"), args[0], args[1:]...)
+	ts.Check(err)
+	ts.Defer(func() { _ = b.Kill() })
+	ts.Setenv("POOLED", b.URL())
 }
 
 // psql runs a file of statements: psql orders.sql.

@@ -1,6 +1,6 @@
 // Package lab starts the real parts that tests, benchmark and demo need:
-// PostgreSQL servers and standbys, an Apache Kafka broker, kfake in a process
-// of its own, and a proxy in front of Postgres that cuts and stalls
+// PostgreSQL servers and standbys, PgBouncer, an Apache Kafka broker, kfake in a
+// process of its own, and a proxy in front of Postgres that cuts and stalls
 // connections at an exact moment of the protocol.
 //
 // Everything listens on loopback only, on free ports, below one temporary
