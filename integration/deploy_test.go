@@ -233,3 +233,30 @@ func TestMetricsDocument(t *testing.T) {
 		t.Errorf("docs/metrics.md has %d lines of metrics, there are %d", n, lines)
 	}
 }
+
+// TestDocumentedMetrics has metrics in the sentences of the documents that
+// exist, with labels that they have.
+func TestDocumentedMetrics(t *testing.T) {
+	pages, err := filepath.Glob("../docs/*.md")
+	try(t, err)
+	runbooks, err := filepath.Glob("../docs/runbooks/*.md")
+	try(t, err)
+	found := 0
+	for _, page := range append(pages, append(runbooks, "../README.md")...) {
+		b, err := os.ReadFile(page)
+		try(t, err)
+		for _, m := range regexp.MustCompile("`(sinkd_[a-z_]+)((?:\\{[^}`]*\\})?)`").FindAllStringSubmatch(string(b), -1) {
+			expr := m[1] + m[2]
+			if _, ok := listed(m[1]); !ok {
+				expr = m[1] + "_sum" + m[2]
+			}
+			if names := strange(expr); len(names) > 0 {
+				t.Errorf("%s: there is no %s", page, m[0])
+			}
+			found++
+		}
+	}
+	if found < 40 {
+		t.Errorf("%d metrics", found)
+	}
+}
