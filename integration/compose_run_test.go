@@ -50,8 +50,8 @@ func (c *composed) replica() (*service, env) {
 	return s, e
 }
 
-// orders starts the source.
-func (c *composed) orders() {
+// orders starts the source, with more flags than the stack gives it.
+func (c *composed) orders(more ...string) {
 	c.t.Helper()
 	path := filepath.Join(c.t.TempDir(), "orders")
 	out, err := exec.CommandContext(c.t.Context(), "go", "build", "-o", path, "./orders").CombinedOutput()
@@ -59,6 +59,7 @@ func (c *composed) orders() {
 		c.t.Fatalf("build orders: %v\n%s", err, out)
 	}
 	args := strings.Split(c.swap.Replace(strings.Join(c.file.Services["orders"].Command, "\n")), "\n")
+	args = append(args, more...)
 	p, err := lab.StartProcess(lab.ProcessOptions{Path: path, Args: args})
 	try(c.t, err)
 	c.t.Cleanup(func() { _ = p.Kill() })
