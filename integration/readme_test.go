@@ -260,3 +260,31 @@ func TestREADMEChart(t *testing.T) {
 		}
 	}
 }
+
+// TestDocumentedQueries has PostgreSQL plan each query of the documents.
+func TestDocumentedQueries(t *testing.T) {
+	t.Parallel()
+	w, _ := newFakeWorld(t, 1)
+	if code, out := w.command(w.env(), "migrate", "up"); code != 0 {
+		t.Fatalf("migrate up: exit code %d\n%s", code, out)
+	}
+	w.exec(connectTable)
+	pages, err := filepath.Glob("../docs/*.md")
+	try(t, err)
+	runbooks, err := filepath.Glob("../docs/runbooks/*.md")
+	try(t, err)
+	found := 0
+	for _, page := range append(pages, append(runbooks, "../README.md")...) {
+		b, err := os.ReadFile(page)
+		try(t, err)
+		for _, m := range regexp.MustCompile(`(?ms)^ {4,}((?:SELECT|DELETE|UPDATE) .*?;)$`).FindAllStringSubmatch(string(b), -1) {
+			found++
+			if _, err := ask[string](w, "EXPLAIN "+m[1]); err != nil {
+				t.Errorf("%s: %v\n%s", page, err, m[1])
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("%d queries", found)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,6 +94,47 @@ func TestDocumentedCommands(t *testing.T) {
 				t.Errorf("%s: sinkd %s: %v", page, strings.Join(args, " "), err)
 			}
 		}
+	}
+}
+
+// TestCommandTable has each command in the README's table of commands, and in
+// each line flags of the line's commands.
+func TestCommandTable(t *testing.T) {
+	parser, err := kong.New(new(commands), kong.Name("sinkd"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := make(map[string][]string)
+	for _, leaf := range parser.Model.Leaves(true) {
+		for n := leaf; n != nil; n = n.Parent {
+			for _, f := range n.Flags {
+				flags[leaf.FullPath()] = append(flags[leaf.FullPath()], "--"+f.Name)
+			}
+		}
+	}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`sinkd .*?`) \\| (.*) \\|$").FindAllStringSubmatch(documents(t)["README.md"], -1) {
+		var known []string
+		above := ""
+		for _, m := range regexp.MustCompile("`([a-z -]+[a-z])[^`]*`").FindAllStringSubmatch(row[1], -1) {
+			name := m[1]
+			if !strings.HasPrefix(name, "sinkd ") {
+				name = above + " " + name
+			}
+			above = name[:strings.LastIndex(name, " ")]
+			if flags[name] == nil {
+				t.Errorf("there is no command %s, or it is named twice", name)
+			}
+			known = append(known, flags[name]...)
+			delete(flags, name)
+		}
+		for _, flag := range regexp.MustCompile(`--[a-z][a-z-]*`).FindAllString(row[2], -1) {
+			if !slices.Contains(known, flag) {
+				t.Errorf("%s: there is no flag %s", row[1], flag)
+			}
+		}
+	}
+	for name := range flags {
+		t.Errorf("the README's table lacks %s", name)
 	}
 }
 
