@@ -124,3 +124,37 @@ func (h *takeover) whole() {
 		}
 	}
 }
+
+// TestWrappedByConnect has what docs/kafka-connect.md says of JSON with
+// schemas: types that only the schema explains, and keys that are wrapped.
+func TestWrappedByConnect(t *testing.T) {
+	t.Parallel()
+	w, _ := newFakeWorld(t, 1)
+	w.exec(`CREATE TABLE wrapped (id bigint PRIMARY KEY, seen timestamptz, noon time, days int, price numeric, raw bytea)`)
+	wrapped := []byte(`{"schema": {"type": "int64"}, "payload": 1}`)
+	send := func(key, value []byte) {
+		try(t, w.client.ProduceSync(t.Context(), &kgo.Record{Key: key, Value: value}).FirstErr())
+	}
+	send(wrapped, []byte(`{"schema": {}, "payload": {"id": 1, "seen": 1700000000123, "noon": 43200000, "days": 19675, "price": 12.50, "raw": "AQI="}}`))
+	send(wrapped, []byte(`{"schema": {}, "payload": {"id": 2, "price": "BOI="}}`))
+	send(wrapped, nil)
+	e := w.env().with("SINKD_TABLE", "wrapped", "SINKD_MODE", "upsert", "SINKD_COLUMNS",
+		"id=payload.id, seen=payload.seen, noon=payload.noon, days=payload.days, price=payload.price, raw=payload.raw")
+	if code, out := w.command(e, "run", "--until-caught-up"); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	got := query[string](w, `SELECT concat_ws(' ', seen AT TIME ZONE 'UTC', noon, date '1970-01-01' + days, price, raw) FROM wrapped`)
+	if want := `2023-11-14 22:13:20.123 12:00:00 2023-11-14 12.50 \x0102`; len(got) != 1 || got[0] != want {
+		t.Errorf("rows %q, want %q", got, want)
+	}
+	if dead := query[int64](w, `SELECT record_offset FROM sinkd.dead_letters ORDER BY 1`); len(dead) != 2 || dead[0] != 1 || dead[1] != 2 {
+		t.Errorf("dead letters %d, want those of the decimal in base64 and of the tombstone", dead)
+	}
+	send(wrapped, nil)
+	if code, out := w.command(e.with("SINKD_DELETES", "false"), "run", "--until-caught-up"); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	if skipped := query[int64](w, `SELECT sum(skipped)::bigint FROM sinkd.batches`)[0]; skipped != 1 {
+		t.Errorf("%d skipped, want the tombstone", skipped)
+	}
+}
