@@ -76,7 +76,7 @@ func (t *transaction) mistaken(ctx context.Context, e *sinkd.Error) *sinkd.Error
 		return nil
 	}
 	for _, ld := range t.loads {
-		if _, err := t.exchange(ctx, ld.same(true)); drifted(err) {
+		if _, err := t.exchange(ctx, ld.same(true)); drifted(err) || pg.Code == notInState && t.unwritable(ctx, ld) {
 			return ld.changedErr(t.batch)
 		}
 	}
@@ -92,5 +92,5 @@ func drifted(err error) bool {
 // misread tells of what Postgres says of bytes of another type, and of a view
 // that takes no rows.
 func misread(pg *pgconn.PgError) bool {
-	return pg.Code == protocolViolation || pg.Code == "XX000" || pg.Code == "55000"
+	return pg.Code == protocolViolation || pg.Code == "XX000" || pg.Code == notInState
 }

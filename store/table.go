@@ -36,7 +36,8 @@ SELECT a.attname, b.type, a.atttypid, t.typtype, coalesce(e.oid, 0), coalesce(e.
 // Configuration error that says how to mend it: a missing table (ErrNoTable)
 // with the nearest names, a missing right with its GRANT, a key without a unique
 // index with the DDL that makes it, a table of the partition tree that would
-// break the promise because it is unlogged, temporary or foreign.
+// break the promise because it is unlogged, temporary or foreign, a view that
+// takes no rows.
 func (s *Store) Table(ctx context.Context, r *sinkd.Route, topic string) (table *sinkd.Table, err error) {
 	t := &sinkd.Table{}
 	t.Schema, t.Name = r.Table(topic)
@@ -56,6 +57,9 @@ func (s *Store) Table(ctx context.Context, r *sinkd.Route, topic string) (table 
 		}
 		if err == nil {
 			err = rel.check(t, r)
+		}
+		if err == nil && (rel.kind == "v" || !appends(r)) {
+			err = writable(ctx, conn, t, r)
 		}
 		if err == nil {
 			err = readColumns(ctx, conn, t)
