@@ -303,10 +303,22 @@ func (ck *check) table(ctx context.Context, tables *catalog, topic string) {
 		ck.note(label, "does not exist yet: run creates it, a row for each record of "+topic)
 	case err == nil:
 		ck.fine(label, counted(len(t.Columns), "column")+", takes topic "+topic+ways(r, t))
+		ck.limits(ctx, r, t)
 	case errors.As(err, &e):
 		ck.fail(label, strings.TrimPrefix(e.Err.Error(), label+": "), e.Hint)
 	default:
 		ck.fail(label, err.Error(), "")
+	}
+}
+
+// limits says what of the table limits what is written to it.
+func (ck *check) limits(ctx context.Context, r *sinkd.Route, t *sinkd.Table) {
+	findings, err := ck.store.CheckTable(ctx, r, t)
+	for i := range findings {
+		ck.finding(&findings[i])
+	}
+	if err != nil {
+		ck.fail("table "+t.String(), err.Error(), "")
 	}
 }
 
