@@ -31,9 +31,9 @@ const oldest = 140000
 // nothing. A database that cannot be reached is the first and only finding.
 func (s *Store) Check(ctx context.Context) []Finding {
 	var findings []Finding
-	checks := []func(context.Context, *pgx.Conn) (Finding, error){checkVersion, s.checkTemporary}
+	checks := []func(context.Context, *pgx.Conn) (Finding, error){checkVersion, checkDurable, s.checkTemporary}
 	if !s.cfg.Idempotent {
-		checks = slices.Insert(checks, 2, s.checkBookkeeping)
+		checks = slices.Insert(checks, 3, s.checkBookkeeping)
 	}
 	err := s.control.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		for _, check := range checks {
@@ -57,6 +57,20 @@ func checkVersion(ctx context.Context, conn *pgx.Conn) (Finding, error) {
 	err := conn.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, current_setting('server_version')`).Scan(&number, &f.Detail)
 	if f.OK = number >= oldest; !f.OK {
 		f.Fix = "PostgreSQL 14 or later is needed"
+	}
+	return f, err
+}
+
+// checkDurable looks for settings of the server with which a crash loses what
+// was committed.
+func checkDurable(ctx context.Context, conn *pgx.Conn) (Finding, error) {
+	f := Finding{Name: "durability", OK: true, Detail: "commits outlive a crash of the server"}
+	var off []string
+	err := conn.QueryRow(ctx, `
+		SELECT coalesce(array_agg(name || ' = off' ORDER BY name), '{}') FROM pg_settings
+		 WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off'`).Scan(&off)
+	if len(off) > 0 {
+		f.Note, f.Detail = true, strings.Join(off, " and ")+": a crash of the server may lose or damage what was committed, positions as well as rows"
 	}
 	return f, err
 }

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,7 +45,8 @@ type TopicState struct {
 func (t *TopicState) HasID() bool { return t.ID != uuid.Nil }
 
 // Inspect asks the brokers for themselves and for the topics by name or
-// pattern.
+// pattern. Where only the latter fails, what is known of the brokers is given
+// beside the error.
 func Inspect(ctx context.Context, k Kafka, names []string, patterns []*regexp.Regexp) (*Inspection, error) {
 	b, err := newBrokers(&k)
 	if err != nil {
@@ -57,12 +60,18 @@ func Inspect(ctx context.Context, k Kafka, names []string, patterns []*regexp.Re
 	}
 	in := &Inspection{Cluster: m.Cluster}
 	for _, d := range m.Brokers {
-		addr := net.JoinHostPort(d.Host, strconv.Itoa(int(d.Port)))
-		in.Brokers = append(in.Brokers, Broker{ID: d.NodeID, Addr: addr, Err: dial(ctx, addr)})
+		in.Brokers = append(in.Brokers, Broker{ID: d.NodeID, Addr: net.JoinHostPort(d.Host, strconv.Itoa(int(d.Port)))})
+	}
+	if !in.dial(ctx) {
+		// The topics may be on the brokers that were reached; the client would try
+		// the others for as long as it may.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, dialTime)
+		defer cancel()
 	}
 	all, err := b.topics(ctx)
 	if err != nil {
-		return nil, err
+		return in, err
 	}
 	for _, n := range names {
 		if _, ok := all[n]; !ok {
@@ -76,7 +85,7 @@ func Inspect(ctx context.Context, k Kafka, names []string, patterns []*regexp.Re
 		st := TopicState{Topic: t}
 		log, err := b.bounds(ctx, name)
 		if err != nil {
-			return nil, err
+			return in, err
 		}
 		for _, e := range log {
 			st.Records += e.stable - e.start
@@ -86,14 +95,25 @@ func Inspect(ctx context.Context, k Kafka, names []string, patterns []*regexp.Re
 	return in, nil
 }
 
-// dial tells whether an advertised address can be reached from here.
-func dial(ctx context.Context, addr string) error {
-	d := net.Dialer{Timeout: 3 * time.Second}
-	c, err := d.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return err
+// dialTime is how long an advertised address may take to answer.
+const dialTime = 3 * time.Second
+
+// dial tells whether all advertised addresses can be reached from here, and
+// notes why not.
+func (in *Inspection) dial(ctx context.Context) bool {
+	var dialing sync.WaitGroup
+	for i := range in.Brokers {
+		broker := &in.Brokers[i]
+		dialing.Go(func() {
+			d := net.Dialer{Timeout: dialTime}
+			conn, err := d.DialContext(ctx, "tcp", broker.Addr)
+			if broker.Err = err; err == nil {
+				_ = conn.Close()
+			}
+		})
 	}
-	return c.Close()
+	dialing.Wait()
+	return !slices.ContainsFunc(in.Brokers, func(b Broker) bool { return b.Err != nil })
 }
 
 // Starts describes a topic as it is now, and gives the offset of each of its

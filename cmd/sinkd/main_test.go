@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -64,6 +65,18 @@ func world(t *testing.T, e *testscript.Env) error {
 		return err
 	}
 	e.Defer(open.Close)
+	var real string
+	stray, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, "orders"), kfake.ListenFn(func(network, addr string) (net.Listener, error) {
+		l, err := net.Listen(network, addr) //nolint:noctx // does not wait
+		if err == nil {
+			real, l = l.Addr().String(), stranger{l}
+		}
+		return l, err
+	}))
+	if err != nil {
+		return err
+	}
+	e.Defer(stray.Close)
 	addr, err := lab.FreeAddr()
 	if err != nil {
 		return err
@@ -77,11 +90,18 @@ func world(t *testing.T, e *testscript.Env) error {
 	nowhere.Path = "/no_such_database"
 	e.Vars = append(e.Vars,
 		"DATABASE="+database, "NO_DATABASE="+nowhere.String(), "DATABASE_HOST="+u.Host, "DATABASE_NAME="+strings.TrimPrefix(u.Path, "/"),
-		"BROKERS="+open.ListenAddrs()[0], "SASL_BROKERS="+cluster.ListenAddrs()[0],
+		"BROKERS="+open.ListenAddrs()[0], "SASL_BROKERS="+cluster.ListenAddrs()[0], "STRAY_BROKERS="+real,
 		"SINKD_HTTP_ADDR="+addr,
 	)
 	return nil
 }
+
+// stranger is a listener that says it listens where nobody does, which a broker
+// advertises then.
+type stranger struct{ net.Listener }
+
+// Addr is where nobody listens.
+func (stranger) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
 
 // exits runs a command and checks its exit code: exits 2 sinkd run.
 func exits(ts *testscript.TestScript, _ bool, args []string) {
