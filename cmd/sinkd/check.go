@@ -40,8 +40,12 @@ func (checkCommand) Run(p *program) error {
 	for _, r := range c.Routes {
 		ck.fine("route", config.Describe(r))
 	}
+	done := p.at("asking the brokers")
 	topics := ck.kafka(p.ctx)
+	done()
+	done = p.at("asking PostgreSQL")
 	ck.postgres(p.ctx, topics)
+	done()
 	ck.guarantee()
 	switch {
 	case ck.unreached != nil:

@@ -50,7 +50,9 @@ func (d *dryRunCommand) Run(p *program) error {
 	}
 	var trials []trial
 	for _, topic := range topics {
+		done := p.at("writing a batch of topic " + topic + " and taking it back")
 		t := r.topic(p.ctx, topic)
+		done()
 		if errors.As(t.err, new(unreachableError)) {
 			return t.err
 		}

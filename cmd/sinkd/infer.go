@@ -56,7 +56,9 @@ func (i *inferCommand) Run(p *program) error {
 	if r.Format != "json" {
 		return fmt.Errorf("topic %s: values in format %s have no fields to make columns of", i.Topic, r.Format)
 	}
+	done := p.at("reading a sample of topic " + i.Topic)
 	sample, err := i.read(p.ctx, c)
+	done()
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func (l *lettersList) Run(p *program) error {
 		return err
 	}
 	defer closeStore(s)
-	done := p.busy(func() string { return "reading dead letters ..." })
+	done := p.at("reading dead letters")
 	defer done()
 	if l.GroupBy != "" {
 		groups, err := s.LetterGroups(p.ctx, f, l.GroupBy)
@@ -162,7 +162,7 @@ func (d *lettersDiscard) Run(p *program) error {
 		return err
 	}
 	defer closeStore(s)
-	done := p.busy(func() string { return "going through dead letters ..." })
+	done := p.at("going through dead letters")
 	n, err := s.Discard(p.ctx, f, d.operator(), true)
 	done()
 	if err != nil {
@@ -175,7 +175,7 @@ func (d *lettersDiscard) Run(p *program) error {
 	if err := p.confirm(d.Yes, "dead-letters discard deletes "+counted(n, "dead letter")+" of "+named(c, f.Scope)); err != nil {
 		return err
 	}
-	done = p.busy(func() string { return "deleting dead letters ..." })
+	done = p.at("deleting dead letters")
 	n, err = s.Discard(context.WithoutCancel(p.ctx), f, d.operator(), false)
 	done()
 	if err != nil {

@@ -43,6 +43,7 @@ type program struct {
 	ctx            context.Context
 	env            []string
 	stdout, stderr io.Writer
+	wait           wait
 }
 
 // run is main without the process: it answers the exit code.
@@ -68,7 +69,10 @@ func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int 
 		_, _ = fmt.Fprintf(stderr, "sinkd: %s; see sinkd --help\n", err)
 		return exitUsage
 	}
-	err = parsed.Run(&program{ctx: ctx, env: env, stdout: stdout, stderr: stderr})
+	p := &program{ctx: ctx, env: env, stdout: stdout, stderr: stderr}
+	stop := p.telling()
+	err = parsed.Run(p)
+	stop()
 	if text := message(err); text != "" {
 		_, _ = fmt.Fprintln(stderr, text)
 	}

@@ -36,6 +36,7 @@ func (m migrateUp) Run(p *program) error {
 	if err != nil {
 		return err
 	}
+	defer p.at("bringing schema " + c.Schema + " up to date, or waiting for another process that does")()
 	if err := migrations.Up(p.ctx, url, c.Schema); err != nil {
 		return database(err)
 	}
@@ -61,6 +62,7 @@ func (m migrateDown) Run(p *program) error {
 	if err := p.confirm(m.Yes, "migrate down forgets the positions of all pipelines in schema "+c.Schema); err != nil {
 		return err
 	}
+	defer p.at("removing the tables of schema " + c.Schema)()
 	if err := migrations.Down(p.ctx, url, c.Schema); err != nil {
 		return database(err)
 	}

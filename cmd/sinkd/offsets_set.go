@@ -55,7 +55,7 @@ func (o *offsetsSet) Run(p *program) error {
 	if err := p.confirm(o.Yes, m.question(move)); err != nil {
 		return err
 	}
-	done := p.busy(func() string { return "waiting for transactions under way, and for what is deleted ..." })
+	done := p.at("waiting for transactions under way, and for what is deleted")
 	moved, err := s.Move(p.ctx, move)
 	done()
 	if err != nil {

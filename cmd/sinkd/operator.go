@@ -7,8 +7,6 @@ import (
 	"os"
 	"os/user"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/sinkd/sinkd"
 	"github.com/sinkd/sinkd/cmd/sinkd/config"
@@ -70,6 +68,7 @@ func (p *program) confirm(yes bool, what string) error {
 	if !isTerminal(os.Stdin) {
 		return unasked
 	}
+	defer p.quiet()()
 	_, _ = fmt.Fprintf(p.stderr, "%s. Go on? [y/N] ", what)
 	answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	switch answer = strings.ToLower(strings.TrimSpace(answer)); {
@@ -79,29 +78,6 @@ func (p *program) confirm(yes bool, what string) error {
 		return unasked
 	}
 	return errRefused
-}
-
-// tick is how often somebody who waits is told what for.
-const tick = 2 * time.Second
-
-// busy tells on the standard error what takes its time, every two seconds until
-// done is called.
-func (p *program) busy(what func() string) (done func()) {
-	quit := make(chan struct{})
-	var telling sync.WaitGroup
-	telling.Go(func() {
-		again := time.NewTicker(tick)
-		defer again.Stop()
-		for {
-			select {
-			case <-again.C:
-				_, _ = fmt.Fprintln(p.stderr, what())
-			case <-quit:
-				return
-			}
-		}
-	})
-	return func() { close(quit); telling.Wait() }
 }
 
 // operated explains the error of an operator's command.

@@ -40,6 +40,7 @@ func (r *runCommand) Run(p *program) error {
 	if err != nil {
 		return err
 	}
+	defer p.quiet()() // it logs
 	limitMemory(p.env, c.Memory)
 	s, err := newService(p, c, r)
 	if err != nil {

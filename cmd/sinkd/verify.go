@@ -43,7 +43,10 @@ func (v *verifyCommand) Run(p *program) error {
 	defer closeStore(s)
 	limitMemory(p.env, c.Memory)
 	out := &verified{Pipeline: c.Pipeline, Deep: v.Deep}
-	if out.Ledger, err = v.ledger(p.ctx, s); err != nil {
+	done := p.at("going through the ledger")
+	out.Ledger, err = v.ledger(p.ctx, s)
+	done()
+	if err != nil {
 		return err
 	}
 	if v.Deep {

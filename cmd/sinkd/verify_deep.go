@@ -26,8 +26,8 @@ func (v *verifyCommand) deep(p *program, c *config.Config, s *store.Store, l *st
 	if err := answering(p.ctx, c); err != nil {
 		return nil, err
 	}
-	d := &deepProof{cfg: c, store: s, progress: newProgress(p.stderr, l)}
-	defer d.progress.end()
+	d := &deepProof{cfg: c, store: s, progress: newProgress(l)}
+	defer p.busy(d.progress.text)()
 	var err error
 	if d.pinned, err = s.Topics(p.ctx); err != nil {
 		return nil, database(err)

@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"text/tabwriter"
-	"time"
 
 	"github.com/sinkd/sinkd"
 	"github.com/sinkd/sinkd/store"
@@ -139,51 +138,24 @@ func ledgerNote(p *store.PartitionLedger) string {
 	return text
 }
 
-// progress tells how far a comparison is, every two seconds.
+// progress is how far a comparison is.
 type progress struct {
-	w           io.Writer
-	done, total int64
-	mu          sync.Mutex
-	quit, ended chan struct{}
+	done  atomic.Int64
+	total int64
 }
 
-// progressInterval is how often that is told.
-const progressInterval = 2 * time.Second
-
-func newProgress(w io.Writer, l *store.Ledger) *progress {
-	p := &progress{w: w, quit: make(chan struct{}), ended: make(chan struct{})}
+func newProgress(l *store.Ledger) *progress {
+	p := &progress{}
 	for i := range l.Partitions {
 		p.total += l.Partitions[i].Position - max(l.Partitions[i].Start, 0)
 	}
-	go p.tell()
 	return p
 }
 
 // add counts offsets that were compared.
-func (p *progress) add(offsets int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.done += offsets
-}
+func (p *progress) add(offsets int64) { p.done.Add(offsets) }
 
-// tell tells it until the end.
-func (p *progress) tell() {
-	defer close(p.ended)
-	tick := time.NewTicker(progressInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-p.quit:
-			return
-		case <-tick.C:
-			p.mu.Lock()
-			_, _ = fmt.Fprintf(p.w, "compared %d of %d offsets\n", p.done, p.total)
-			p.mu.Unlock()
-		}
-	}
-}
-
-func (p *progress) end() {
-	close(p.quit)
-	<-p.ended
+// text says how far it is.
+func (p *progress) text() string {
+	return fmt.Sprintf("compared %d of %d offsets", p.done.Load(), p.total)
 }
