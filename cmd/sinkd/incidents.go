@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -91,6 +92,7 @@ type incidentsAck struct {
 	Retry      bool   `help:"Try again what the incident halted or paused."`
 	ResumeFrom string `help:"Go on from there: stored, earliest, latest or an RFC 3339 time. Implies --retry." placeholder:"WHERE"`
 	Reason     string `help:"Why, for the record." placeholder:"TEXT"`
+	Yes        bool   `help:"Move positions without asking; it is asked on a terminal only."`
 }
 
 // Help shows an example.
@@ -109,14 +111,14 @@ func (a *incidentsAck) Run(p *program) error {
 		return err
 	}
 	defer closeStore(s)
-	ctx, cancel := within(p.ctx)
-	defer cancel()
 	ack := store.Ack{ID: a.ID, Retry: a.Retry, Operator: operator(), Reason: a.Reason}
 	if a.ResumeFrom != "" {
-		if err := a.resume(ctx, &resumption{cfg: c, store: s}, &ack); err != nil {
+		if err := a.plan(p, &resumption{cfg: c, store: s}, &ack); err != nil {
 			return err
 		}
 	}
+	ctx, cancel := within(p.ctx)
+	defer cancel()
 	err = s.AckIncident(ctx, ack)
 	if errors.Is(err, store.ErrNoIncident) {
 		return notOpen(a.ID)
@@ -130,6 +132,18 @@ func (a *incidentsAck) Run(p *program) error {
 
 func notOpen(id int64) error {
 	return hinted{store.ErrNoIncident, "incident " + strconv.FormatInt(id, 10), "sinkd incidents list shows the open ones"}
+}
+
+// plan finds the positions to go on from, and lets a person agree to them. Where
+// nobody can be asked, --resume-from was said on purpose.
+func (a *incidentsAck) plan(p *program, r *resumption, ack *store.Ack) error {
+	ctx, cancel := within(p.ctx)
+	defer cancel()
+	if err := a.resume(ctx, r, ack); err != nil || ack.Resume == nil {
+		return err
+	}
+	return p.confirm(a.Yes || !isTerminal(os.Stdin),
+		fmt.Sprintf("incidents ack moves what incident %d has halted to %s", a.ID, a.ResumeFrom))
 }
 
 // resumption is what it takes to find the positions to go on from.
