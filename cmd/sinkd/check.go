@@ -18,15 +18,25 @@ import (
 )
 
 // checkCommand tells whether run would work. It changes nothing.
-type checkCommand struct{}
+type checkCommand struct {
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+// checked is what check prints as JSON.
+type checked struct {
+	Pipeline string `json:"pipeline"`
+	// OK tells that nothing is to mend.
+	OK       bool            `json:"ok"`
+	Findings []store.Finding `json:"findings"`
+}
 
 // Help shows an example.
 func (checkCommand) Help() string {
-	return "Looks at the configuration, the brokers and the addresses that they advertise, the topics, the database, the tables and the rights on them. It changes nothing, and joins no consumer group.\n\nExample:\n\n    sinkd check"
+	return "Looks at the configuration, the brokers and the addresses that they advertise, the topics, the database, the tables and the rights on them. It changes nothing, and joins no consumer group.\n\nExample:\n\n    sinkd check\n    sinkd check --json | jq '.findings[] | select(.ok | not)'"
 }
 
 // Run looks at one thing after the other, each as far as the ones before allow.
-func (checkCommand) Run(p *program) error {
+func (k checkCommand) Run(p *program) error {
 	c, err := p.load(config.Flow)
 	if err != nil {
 		return err
@@ -35,7 +45,7 @@ func (checkCommand) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	ck := &check{cfg: c, store: s, out: p.stdout}
+	ck := &check{cfg: c, store: s, out: p.stdout, collects: k.JSON}
 	ck.fine("configuration", "pipeline "+c.Pipeline+", consumer group "+c.KafkaGroup)
 	for _, r := range c.Routes {
 		ck.fine("route", config.Describe(r))
@@ -47,6 +57,11 @@ func (checkCommand) Run(p *program) error {
 	ck.postgres(p.ctx, topics)
 	done()
 	ck.guarantee()
+	if k.JSON {
+		if err := printJSON(p.stdout, checked{c.Pipeline, !ck.found, ck.findings}); err != nil {
+			return err
+		}
+	}
 	switch {
 	case ck.unreached != nil:
 		return errors.Join(errFound, unreachableError{ck.unreached})
@@ -65,6 +80,9 @@ type check struct {
 	// could not be used.
 	found     bool
 	unreached error
+	// collects tells that findings are kept in place of being printed.
+	collects bool
+	findings []store.Finding
 }
 
 func (ck *check) fine(name, detail string) { ck.line("ok", name, detail, "") }
@@ -82,6 +100,12 @@ const names = 26
 // line prints one result, with what to do about it below. A name that is wider
 // than its column has a line of its own.
 func (ck *check) line(mark, name, detail, fix string) {
+	if ck.collects {
+		ck.findings = append(ck.findings, store.Finding{
+			Name: name, OK: mark != "FAIL", Note: mark == "note", Detail: oneLine(detail), Fix: oneLine(fix),
+		})
+		return
+	}
 	if utf8.RuneCountInString(name) > names {
 		_, _ = fmt.Fprintf(ck.out, "%-4s  %s\n", mark, name)
 		mark, name = "", ""
