@@ -142,8 +142,12 @@ func (a *incidentsAck) plan(p *program, r *resumption, ack *store.Ack) error {
 	if err := a.resume(ctx, r, ack); err != nil || ack.Resume == nil {
 		return err
 	}
-	return p.confirm(a.Yes || !isTerminal(os.Stdin),
+	err := p.confirm(a.Yes || !isTerminal(os.Stdin),
 		fmt.Sprintf("incidents ack moves what incident %d has halted to %s", a.ID, a.ResumeFrom))
+	if errors.As(err, new(usageError)) { // a terminal at which nobody is
+		return nil
+	}
+	return err
 }
 
 // resumption is what it takes to find the positions to go on from.
