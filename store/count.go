@@ -41,15 +41,18 @@ func (ld *load) counted(li list, insert string) request {
 	return request{sql: b.String(), load: ld, sense: -1, tally: byRange}
 }
 
-// updated gives the update, and lets it tell the rows that it wrote.
-func (ld *load) updated(update string) request {
-	r := ld.request(update)
+// updated gives the update, with done in the same statement, and lets it tell the
+// rows that it wrote.
+func (ld *load) updated(update, done string) request {
+	returned, told := "1", "SELECT FROM w"
+	if ld.counts() && ld.only < 0 {
+		returned, told = "s."+rangeColumn+" AS r", "SELECT r, count(*) FROM w GROUP BY 1"
+	}
+	r := ld.request("WITH w AS (" + update + " RETURNING " + returned + "), d AS (" + done + ") " + told)
 	if !ld.counts() {
 		return r
 	}
-	r.sense, r.tally = -1, byTag
-	if ld.only < 0 {
-		r.sql = "WITH w AS (" + update + " RETURNING s." + rangeColumn + " AS r) SELECT r, count(*) FROM w GROUP BY 1"
+	if r.sense = -1; ld.only < 0 {
 		r.tally = byRange
 	}
 	return r

@@ -110,19 +110,21 @@ func (ld *load) write(lists []list) []request {
 
 // known are the statements for rows whose key the table has, where an insert
 // might be refused for columns that they lack, or knows no conflicts: an update,
-// after which those rows are taken out of the stage.
+// with which those rows are taken out of the stage. Both are one statement, and
+// so have one snapshot: a key that somebody else writes in between would be
+// taken out without having been updated.
 func (ld *load) known(li list) []request {
 	if ld.appends() || !ld.shape.instead && !ld.checks(li) {
 		return nil
 	}
-	var statements []request
-	if set := ld.sets(li.columns, "s."); !ld.ignores() && set != "" {
-		update := "UPDATE " + ld.target() + " SET " + set + " FROM " + li.stage.name + " AS s" +
-			where(ld.matches(), li.is(), ld.newer(li, func(c string) string { return ld.source("s.", c) }))
-		statements = append(statements, ld.updated(update))
+	done := "DELETE FROM " + li.stage.name + " AS s USING " + ld.target() + where(ld.matches(), li.is())
+	set := ld.sets(li.columns, "s.")
+	if ld.ignores() || set == "" {
+		return []request{ld.request(done)}
 	}
-	return append(statements,
-		ld.request("DELETE FROM "+li.stage.name+" AS s USING "+ld.target()+where(ld.matches(), li.is())))
+	update := "UPDATE " + ld.target() + " SET " + set + " FROM " + li.stage.name + " AS s" +
+		where(ld.matches(), li.is(), ld.newer(li, func(c string) string { return ld.source("s.", c) }))
+	return []request{ld.updated(update, done)}
 }
 
 // checks tells that an insert of the rows checks columns that they lack.
