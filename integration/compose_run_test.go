@@ -119,7 +119,7 @@ func TestComposeProcesses(t *testing.T) {
 	if code := verify.exit(time.Minute); code != 0 {
 		t.Errorf("verify --deep: exit code %d\n%s", code, verify.Output())
 	}
-	if out := string(verify.Output()); !strings.Contains(out, "each took effect once") {
+	if out := string(verify.Output()); !strings.Contains(out, "0 lost, 0 doubled") {
 		t.Errorf("verify --deep says\n%s", out)
 	}
 }

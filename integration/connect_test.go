@@ -82,7 +82,7 @@ func TestTakenOverFromConnect(t *testing.T) {
 	shell(t, first, e)
 	h.suspects(0)
 	out, _ := shell(t, "bin/sinkd run --until-caught-up\n"+last, e)
-	if !strings.Contains(out, "100 records compared, each took effect once") {
+	if !strings.Contains(out, "100 records compared, 0 lost, 0 doubled, 0 changed, 0 unexpected") {
 		t.Errorf("verify says\n%s", out)
 	}
 	h.whole()

@@ -131,7 +131,7 @@ func TestREADMEStack(t *testing.T) {
 	c := newComposed(t)
 	c.supply()
 	out, calls := shell(t, blocks(t)["With Docker"], c.env("sinkd").with("STACK", c.url))
-	if !strings.Contains(out, "espresso") || !strings.Contains(out, "each took effect once") {
+	if !strings.Contains(out, "espresso") || !strings.Contains(out, "0 lost, 0 doubled") {
 		t.Errorf("it prints\n%s", out)
 	}
 	c.exist(calls)
@@ -154,7 +154,7 @@ func TestREADMEOwnTable(t *testing.T) {
 	}
 	block = strings.NewReplacer(database, c.url, brokers, "="+c.env("sinkd")["SINKD_KAFKA_BROKERS"]+"\n").Replace(block)
 	out, calls := shell(t, block, env{})
-	for _, want := range []string{"ok    table public.orders", "espresso", "pipeline default: ", "compared by coordinates", "each took effect once"} {
+	for _, want := range []string{"ok    table public.orders", "espresso", "pipeline default: ", "compared by coordinates", "0 lost, 0 doubled"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("it does not print %q, but\n%s", want, out)
 		}

@@ -30,21 +30,22 @@ func (r *verified) verdict() string {
 		lost, doubled, changed, unexpected = lost+c.Lost, doubled+c.Doubled, changed+c.Changed, unexpected+c.Unexpected
 		records, reasons = records+c.Records, reasons+int64(len(c.Unproved))
 	}
-	var found []string
-	if n := int64(len(r.Ledger.Flaws)) + r.Ledger.More; n > 0 {
-		found = append(found, counted(n, "flaw")+" of the ledger")
+	var said []string
+	if r.Deep {
+		said = append(said, fmt.Sprintf("%s compared, %d lost, %d doubled, %d changed, %d unexpected",
+			counted(records, "record"), lost, doubled, changed, unexpected))
 	}
-	if r.Deep && lost+doubled+changed+unexpected > 0 {
-		found = append(found, fmt.Sprintf("%d lost, %d doubled, %d changed, %d unexpected", lost, doubled, changed, unexpected))
+	if n := int64(len(r.Ledger.Flaws)) + r.Ledger.More; n > 0 {
+		said = append(said, counted(n, "flaw")+" of the ledger")
 	}
 	if reasons > 0 {
-		found = append(found, "not proved for "+counted(reasons, "reason"))
+		said = append(said, "not proved for "+counted(reasons, "reason"))
 	}
 	switch {
-	case len(found) > 0:
-		return strings.Join(found, "; ")
+	case !r.Whole:
+		return strings.Join(said, "; ")
 	case r.Deep:
-		return "proved: " + counted(records, "record") + " compared, each took effect once; the ledger is contiguous and its counts add up"
+		return "proved: " + said[0] + "; the ledger is contiguous and its counts add up"
 	}
 	return "proved: the ranges of the ledger are contiguous and disjoint up to the positions, and their counts add up"
 }
