@@ -30,6 +30,7 @@ func TestBrowser(t *testing.T) {
 		look func(*visit)
 	}{
 		{"live", lookLive},
+		{"catching up", lookCatchUp},
 		{"halted", lookHalted},
 		{"token", lookToken},
 		{"no token", lookNoToken},
@@ -41,6 +42,7 @@ func TestBrowser(t *testing.T) {
 		{"postgres away", lookPostgresAway},
 		{"kafka away", lookKafkaAway},
 		{"service away", lookServiceAway},
+		{"idempotent", lookIdempotent},
 		{"two pages", lookTwice},
 		{"blocked", lookBlocked},
 		{"service", lookService},
@@ -80,6 +82,25 @@ func lookLive(v *visit) {
 	}
 	s.batches("clicks", 1)
 	p.says("121 batches")
+}
+
+// lookCatchUp has the page foretell when a process that is behind has caught up.
+func lookCatchUp(v *visit) {
+	t, b := v.T, v.browser
+	s := newSite(t, "", nil)
+	s.partitions("orders", 4)
+	s.own("orders", 500000, 900000)
+	p := s.open(b, 1180, false)
+	p.says("exactly-once, 6 min behind, last commit ")
+	const left = `/behind, caught up in about \d+ (s|min)\.$/.test(document.getElementById('rates-say').innerText)`
+	for i := int64(1); !eval[bool](p, left); i++ {
+		s.own("orders", 500000+i*1000, 900000)
+		p.until(fmt.Sprintf(`document.getElementById('parts').innerText.replace(/\s/g, '').includes('%d')`, 500000+i*1000))
+		if i == 60 {
+			t.Fatalf("nothing is foretold: %s", eval[string](p, `document.getElementById('rates-say').innerText`))
+		}
+	}
+	p.shot("catching-up")
 }
 
 func lookHalted(v *visit) {
@@ -322,6 +343,7 @@ func lookKafkaAway(v *visit) {
 	p := s.open(b, 1180, false)
 	p.says("retrying: Kafka fails since ")
 	p.says("(3 min)")
+	p.says("as last known, nothing is behind")
 	p.says("orders[0]")
 	p.shot("kafka-away")
 }
@@ -338,6 +360,35 @@ func lookServiceAway(v *visit) {
 	p.run(chromedp.Navigate("about:blank"))
 	p.pardon("ERR_")
 	p.pardon("about:blank")
+}
+
+// lookIdempotent looks at a process whose database keeps no tables of sinkd: all
+// that is shown is what the process knows itself.
+func lookIdempotent(v *visit) {
+	t, b := v.T, v.browser
+	s := newPlainSite(t)
+	s.own("orders", 899800, 900000)
+	s.lands(40)
+	p := s.open(b, 1180, false)
+	p.says("running, idempotent, 0.2 s behind, last commit ")
+	p.says("40 batches of this process, which no ledger keeps")
+	p.says("1 partition, 1 behind")
+	p.says("None are kept: a bad record stops its partition.")
+	p.says("sinkd status asks the consumer group")
+	p.says("there is no ledger to prove anything by")
+	p.until(`document.getElementById('stale').hidden && document.getElementById('person').hidden`)
+	p.until(`document.querySelectorAll('#rates canvas').length === 1`)
+	p.shot("idempotent")
+	st := *s.state.Load()
+	st.Partitions = []stream.PartitionState{{
+		Topic: "orders", State: "halted", Incident: "bad_record", Detail: "offset 899800: column id (bigint): a string that is no number",
+		Position: 899800, Lag: 200, LogStart: 100000, End: 900000,
+	}}
+	s.state.Store(&st)
+	p.says("halted: orders[0], a bad record")
+	p.says("column id (bigint): a string that is no number")
+	p.says("sinkd check")
+	p.shot("idempotent-halted")
 }
 
 // lookTwice has two pages open, which ask the database no more than one.

@@ -42,7 +42,10 @@ type site struct {
 	// landings are what the process has landed.
 	landings atomic.Pointer[[]stream.Landing]
 	ledger   *counted
-	stop     func()
+	// guarantee and limits are what the footer says.
+	guarantee string
+	limits    []string
+	stop      func()
 }
 
 // counted counts what the page asks.
@@ -60,7 +63,7 @@ func (c *counted) View(ctx context.Context, since time.Time) (store.View, error)
 // database.
 func newSite(t *testing.T, token string, reach func(url string) string) *site {
 	t.Helper()
-	s := &site{TB: t, database: lab.Database(t)}
+	s := &site{TB: t, database: lab.Database(t), guarantee: "exactly-once", limits: []string{}}
 	s.must(migrations.Up(t.Context(), s.database, "sinkd"))
 	var err error
 	s.db, err = pgx.Connect(t.Context(), s.database)
@@ -76,23 +79,41 @@ func newSite(t *testing.T, token string, reach func(url string) string) *site {
 	})
 	s.must(err)
 	s.ledger = &counted{Store: st}
+	t.Cleanup(func() { s.ledger.Close(context.Background()) })
+	s.busy()
+	s.serve(t, token, s.ledger)
+	return s
+}
+
+// newPlainSite serves the page of a process whose database keeps no tables.
+func newPlainSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{
+		TB: t, guarantee: "idempotent: a replay converges to the same rows",
+		limits: []string{"no tables are kept: there is no ledger to prove anything by, and a bad record stops its partition"},
+	}
+	s.busy()
+	s.serve(t, "", nil)
+	return s
+}
+
+// busy gives the process two lanes, one of which writes.
+func (s *site) busy() {
 	s.state.Store(&stream.State{Phase: "running", Ready: true, Live: true, Memory: 256 << 20, Inflight: 3 << 20, Lanes: []stream.LaneState{
 		{Lane: 0, State: "writing", Since: time.Now(), Queued: 12345, Claims: 2, Pending: 1},
 		{Lane: 1, State: "idle", Since: time.Now(), Claims: 2},
 	}})
-	s.serve(t, token)
-	return s
 }
 
-func (s *site) serve(t *testing.T, token string) {
+func (s *site) serve(t *testing.T, token string, ledger web.Ledger) {
 	t.Helper()
 	status := func() web.Status {
 		return web.Status{
-			Pipeline: "orders", Version: "v1.2.3", Writer: "0badcafe", Guarantee: "exactly-once", Limits: []string{}, State: *s.state.Load(),
+			Pipeline: "orders", Version: "v1.2.3", Writer: "0badcafe", Guarantee: s.guarantee, Limits: s.limits, State: *s.state.Load(),
 		}
 	}
 	p := web.NewPage(web.PageConfig{
-		Status: status, Landings: s.landed, Ledger: s.ledger, Payloads: token != "",
+		Status: status, Landings: s.landed, Ledger: ledger, Payloads: token != "",
 		Settings: []web.Setting{{Name: "SINKD_PIPELINE", Value: "orders"}, {Name: "SINKD_DATABASE_URL", Value: "postgres://app:***@db:5432/app"}},
 	})
 	h := web.Handler(web.Config{Token: token, Metrics: prometheus.NewRegistry(), Status: status, Page: p})
@@ -106,7 +127,6 @@ func (s *site) serve(t *testing.T, token string) {
 		cancel()
 		running.Wait()
 		server.Close()
-		s.ledger.Close(context.Background())
 	})
 	t.Cleanup(s.stop)
 }

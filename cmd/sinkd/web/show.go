@@ -11,22 +11,24 @@ import (
 
 // now is the part of the page that changes every second.
 type now struct {
-	Time      time.Time          `json:"now"`
-	Headline  headline           `json:"headline"`
-	Pipeline  string             `json:"pipeline"`
-	Version   string             `json:"version"`
-	Writer    string             `json:"writer"`
-	Guarantee string             `json:"guarantee"`
-	Limits    []string           `json:"limits"`
-	Lag       int64              `json:"lag_records"`
-	Left      string             `json:"left,omitempty"`
-	In        float64            `json:"in"`
-	Out       float64            `json:"out"`
-	Bound     string             `json:"bound_by,omitempty"`
-	Lanes     []stream.LaneState `json:"lanes"`
-	Inflight  int64              `json:"inflight_bytes"`
-	Memory    int64              `json:"memory_limit_bytes"`
-	Ledger    ledgerShown        `json:"ledger"`
+	Time      time.Time `json:"now"`
+	Headline  headline  `json:"headline"`
+	Pipeline  string    `json:"pipeline"`
+	Version   string    `json:"version"`
+	Writer    string    `json:"writer"`
+	Guarantee string    `json:"guarantee"`
+	Limits    []string  `json:"limits"`
+	Lag       int64     `json:"lag_records"`
+	// Away tells that something does not answer, so Lag may be an old one.
+	Away     bool               `json:"away"`
+	Left     string             `json:"left,omitempty"`
+	In       float64            `json:"in"`
+	Out      float64            `json:"out"`
+	Bound    string             `json:"bound_by,omitempty"`
+	Lanes    []stream.LaneState `json:"lanes"`
+	Inflight int64              `json:"inflight_bytes"`
+	Memory   int64              `json:"memory_limit_bytes"`
+	Ledger   ledgerShown        `json:"ledger"`
 }
 
 // partitionsPart is the table of partitions.
@@ -61,7 +63,7 @@ func (p *Page) show(at time.Time, st *Status, parts []Partition) {
 	n := now{
 		Time: at, Headline: tell(st, parts, &p.sight), Pipeline: st.Pipeline, Version: st.Version, Writer: st.Writer,
 		Guarantee: st.Guarantee, Limits: st.Limits, Lanes: st.Lanes, Inflight: st.Inflight, Memory: st.Memory,
-		Ledger: p.sight.shown(p.cfg.Ledger != nil),
+		Ledger: p.sight.shown(p.cfg.Ledger != nil), Away: len(st.Outages) > 0,
 	}
 	t := partitionsPart{Total: len(parts), Worst: parts[:min(len(parts), partitionsShown)]}
 	for i := range parts {

@@ -4,7 +4,8 @@
 (() => {
   const $ = id => document.getElementById(id);
   const handlers = {}, early = {}; // early: what came before its script
-  const sinkd = window.sinkd = { on, el, fill, say, ago, span, group, time, size };
+  // kept tells that the database keeps tables of ours.
+  const sinkd = window.sinkd = { on, el, fill, say, ago, span, group, counted, time, size, kept: true };
   let token = sessionStorage.getItem('sinkd-token') || '';
   let served = 0; // the server's clock less ours
   let heard = 0; // when the last event came
@@ -50,6 +51,7 @@
   }
   function ago(at) { return span((now() - Date.parse(at)) / 1000) + ' ago'; }
   function group(n) { return Math.round(n).toLocaleString('en').replace(/,/g, '\u2009'); }
+  function counted(n, noun) { return group(n) + ' ' + noun + (n === 1 ? '' : 's'); }
   function time(at) { return new Date(at).toLocaleString('sv'); }
   function size(n) {
     for (const u of ['B', 'KiB', 'MiB', 'GiB']) { if (n < 1024 || u === 'GiB') return (n < 10 && u !== 'B' ? n.toFixed(1) : Math.round(n)) + ' ' + u; n /= 1024; }
@@ -66,6 +68,7 @@
     say($('pipeline'), 'pipeline ' + n.pipeline);
     document.title = n.headline.text.split(',')[0].split(';')[0] + ' \u00b7 ' + n.pipeline + ' \u00b7 sinkd';
     const l = n.ledger, stale = $('stale');
+    sinkd.kept = l.kept;
     stale.hidden = !l.error;
     if (l.error) {
       say(stale, 'PostgreSQL does not answer this page since ' + time(l.failing_since) + '. ' +
@@ -99,7 +102,7 @@
 
   on('now', n => {
     say($('rates-say'), group(n.in) + ' records/s come in, ' + group(n.out) + ' records/s are written; ' +
-      (n.lag_records ? group(n.lag_records) + ' records behind' : 'nothing is behind') + (n.left ? ', ' + n.left : '') + '.');
+      (n.away ? 'as last known, ' : '') + (n.lag_records ? counted(n.lag_records, 'record') + ' behind' : 'nothing is behind') + (n.left ? ', ' + n.left : '') + '.');
   });
 
   // ---- 5: partitions
@@ -107,7 +110,7 @@
   const first = 24;
   let rest = [];
   on('partitions', p => {
-    say($('parts-say'), group(p.total) + ' partitions' + (p.halted ? ', ' + p.halted + ' halted' : '') +
+    say($('parts-say'), counted(p.total, 'partition') + (p.halted ? ', ' + p.halted + ' halted' : '') +
       (p.behind ? ', ' + p.behind + ' behind' : ', none behind') + '; the worst first.');
     fill($('parts').tBodies[0], p.worst.slice(0, first), partition);
     rest = p.worst.slice(first);
@@ -146,8 +149,8 @@
   // ---- 6: dead letters
 
   on('letters', l => {
-    const count = l.count >= l.limit ? 'More than ' + group(l.limit) : group(l.count);
-    say($('letters-say'), l.count === 0 ? 'None.' : count + ' dead letters' +
+    const count = l.count >= l.limit ? 'More than ' + group(l.limit) + ' dead letters' : counted(l.count, 'dead letter');
+    say($('letters-say'), !sinkd.kept ? 'None are kept: a bad record stops its partition.' : l.count === 0 ? 'None.' : count +
       (l.newest.length < l.count ? '; the newest ' + l.newest.length + ' are here, all of them by sinkd dead-letters list' : '') + '.' +
       (l.payloads ? '' : ' Their bytes are shown only where SINKD_HTTP_TOKEN is set.'));
     fill($('letters'), l.newest, letter);
@@ -173,7 +176,8 @@
     fill($('lanes').tBodies[0], (n.lanes || []).map(l => [l.lane, l.state, span((now() - Date.parse(l.since)) / 1000), l.queued_records, l.partitions]), l =>
       el('tr', null, el('th', { scope: 'row' }, String(l[0])), el('td', null, l[1]), el('td', null, l[2]),
         el('td', { class: 'num' }, group(l[3])), el('td', { class: 'num' }, group(l[4]))));
-    say($('memory'), 'Records in flight hold ' + size(n.inflight_bytes) + ' of ' + size(n.memory_limit_bytes) + '.');
+    say($('memory'), 'Records in flight hold ' + size(n.inflight_bytes) + ' of ' + size(n.memory_limit_bytes) + '.' +
+      (sinkd.kept ? '' : ' Of other replicas nothing is known here; sinkd status asks the consumer group.'));
     say($('guarantee'), 'Guarantee: ' + n.guarantee + '.');
     fill($('limits'), n.limits || [], x => el('li', null, x));
     sinkd.version = n.version;
@@ -190,7 +194,8 @@
       el('tr', null, el('th', { scope: 'row' }, String(x[0])), el('td', { class: 'mono' }, x[1]), el('td', null, x[6] == null ? '\u2013' : String(x[6])), el('td', null, x[2]), el('td', null, x[3]),
         el('td', null, x[4] || '\u2013'), el('td', { class: x[5] ? 'state-halted' : null }, x[5] ? x[5].join('; ') : '\u2013')));
     say($('versions'), 'sinkd ' + (sinkd.version || '') + (s.server ? ' \u00b7 PostgreSQL ' + s.server : '') +
-      (s.kafka_group ? ' \u00b7 consumer group ' + s.kafka_group : '') + (s.cluster_id ? ' \u00b7 Kafka cluster ' + s.cluster_id : ''));
+      (s.kafka_group ? ' \u00b7 consumer group ' + s.kafka_group : '') + (s.cluster_id ? ' \u00b7 Kafka cluster ' + s.cluster_id : '') +
+      ' \u00b7 times are of ' + Intl.DateTimeFormat().resolvedOptions().timeZone);
   }
 
   // ---- 8: configuration

@@ -1,7 +1,7 @@
 // The bars of the last batches, and what one of them was.
 'use strict';
 (() => {
-  const { on, el, say, group, time, size } = window.sinkd;
+  const sinkd = window.sinkd, { on, el, say, group, counted, time, size } = sinkd;
   const $ = id => document.getElementById(id);
   const stages = ['wait', 'build', 'copy', 'merge', 'commit'];
   const kept = 300;
@@ -35,7 +35,7 @@
     }
     const most = Object.keys(sums).sort((a, b) => sums[b] - sums[a])[0];
     say($('batches-say'), group(batches.length) + (batches.length === 1 ? ' batch' : ' batches') +
-      '; of the last ' + Math.min(50, batches.length) + ', ' + group(records / Math.min(50, batches.length)) + ' records each on average' +
+      (sinkd.kept ? '' : ' of this process, which no ledger keeps') + '; of the last ' + Math.min(50, batches.length) + ', ' + group(records / Math.min(50, batches.length)) + ' records each on average' +
       (most ? '; ' + Math.round(100 * sums[most] / all) + ' % of the work was ' + most + (bound ? ', so it is bound by ' + bound : '') : '') + '.');
     const bars = $('bars');
     bars.setAttribute('aria-valuemax', batches.length || 1);
@@ -97,7 +97,7 @@
   const ms = x => x < 10 ? x.toFixed(1) + ' ms' : x < 10000 ? Math.round(x) + ' ms' : (x / 1000).toFixed(1) + ' s';
   function detail(b) {
     const rows = [['Written by', b.writer], ['Records', group(b.records) + ', ' + size(b.bytes)],
-      ['Became', group(b.rows) + ' rows, ' + group(b.skipped) + ' skipped, ' + group(b.dead) + ' dead letters'],
+      ['Became', counted(b.rows, 'row') + ', ' + group(b.skipped) + ' skipped, ' + counted(b.dead, 'dead letter')],
       ['Time', b.stages ? stages.map(s => s + ' ' + ms(b.stages[s])).join(', ') : ms(b.total_ms) + '; the stages are known to the process that wrote it'],
       ['SQLSTATE', b.sqlstate || 'none' + (b.stages ? '' : ' known')],
       ['Ranges', (b.first_ranges || []).map(r => r.topic + '[' + r.partition + '] ' + r.from + '\u2013' + (r.until - 1)).join(', ') +

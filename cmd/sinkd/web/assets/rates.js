@@ -15,21 +15,21 @@
   function options(box, height, series, unit) {
     const axis = { stroke: colour('--quiet'), grid: { stroke: colour('--line'), width: 1 }, ticks: { stroke: colour('--line'), width: 1 }, font: '12px system-ui, sans-serif' };
     return {
-      width: Math.max(box.clientWidth, 100), height, cursor: { sync: { key: 'sinkd' }, drag: { x: false, y: false } },
+      width: Math.max(box.clientWidth, 100), height, padding: [null, 28, null, null], cursor: { sync: { key: 'sinkd' }, drag: { x: false, y: false } },
       scales: { y: { range: (u, min, max) => [0, Math.max(1, max * 1.1 || 1)] } },
       series: [{ label: 'at', value: (u, v) => v == null ? '\u2013' : clock(v) }, ...series.map(s => ({
         width: 2, points: { show: false }, value: (u, v) => v == null ? '\u2013' : unit(v), ...s,
       }))],
-      axes: [{ ...axis, space: 80, incrs: [1, 5, 10, 15, 30, 60, 120, 300, 600], values: (u, ts) => ts.map(t => ts[1] - ts[0] < 60 ? clock(t) : clock(t).slice(0, 5)) },
+      axes: [{ ...axis, size: 28, space: 80, incrs: [1, 5, 10, 15, 30, 60, 120, 300, 600], values: (u, ts) => ts.map(t => ts[1] - ts[0] < 60 ? clock(t) : clock(t).slice(0, 5)) },
         { ...axis, size: 56, values: (u, vs) => vs.map(short) }],
     };
   }
   function make() {
     charts.forEach(c => c.destroy());
-    const rates = options($('rates'), 190, [
+    const rates = options($('rates'), 170, [
       { label: 'comes in', stroke: colour('--commit-c'), dash: [6, 4] }, { label: 'is written', stroke: colour('--copy-c') },
     ], v => group(v) + ' records/s');
-    const behind = options($('behind'), 120, [{ label: 'seconds behind', stroke: colour('--bad'), fill: colour('--bad-back') }], v => v.toFixed(1) + ' s');
+    const behind = options($('behind'), 100, [{ label: 'seconds behind', stroke: colour('--bad'), fill: colour('--bad-back') }], v => v.toFixed(1) + ' s');
     charts = [new uPlot(rates, [data[0], data[1], data[2]], $('rates')), new uPlot(behind, [data[0], data[3]], $('behind'))];
   }
   on('samples', news => {
@@ -43,6 +43,6 @@
     charts[0].setData([data[0], data[1], data[2]]);
     charts[1].setData([data[0], data[3]]);
   });
-  window.addEventListener('resize', () => charts.forEach((c, i) => c.setSize({ width: Math.max($(i ? 'behind' : 'rates').clientWidth, 100), height: i ? 120 : 190 })));
+  window.addEventListener('resize', () => charts.forEach((c, i) => c.setSize({ width: Math.max($(i ? 'behind' : 'rates').clientWidth, 100), height: i ? 100 : 170 })));
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { if (charts.length) make(); });
 })();
