@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -68,7 +69,14 @@ func TestSeriesTellWhatLands(t *testing.T) {
 		exactly(1, "sinkd_pipeline_state", `"running"`), exactly(2, "sinkd_partitions", `"running"`),
 		exactly(1, "sinkd_dependency_up", `"kafka"`), exactly(1, "sinkd_dependency_up", `"postgres"`),
 		exactly(2, "sinkd_claims_total", `"made"`), atLeast(1, "sinkd_rebalances_total", `"assigned"`),
-		exactly(0, "sinkd_incidents", ""), exactly(0, "sinkd_inflight_bytes", ""))
+		exactly(0, "sinkd_incidents", ""), exactly(0, "sinkd_inflight_bytes", ""), exactly(256<<20, "sinkd_memory_limit_bytes", ""),
+		exactly(1, "sinkd_pipeline_info", `delivery="exactly-once" mode="append" isolation="read_committed"`),
+		exactly(103, "sinkd_end_offset", ""), exactly(0, "sinkd_log_start_offset", ""))
+	var gone kadm.Offsets
+	gone.AddOffset(w.topic, 1, 20, -1)
+	_, err := w.admin().DeleteRecords(t.Context(), gone)
+	try(t, err)
+	s.tells(30*time.Second, exactly(20, "sinkd_log_start_offset", `partition="1"`), exactly(0, "sinkd_log_start_offset", `partition="0"`))
 	p := newTransactor(w, "open")
 	try(t, p.produce(t.Context(), 5, 0))
 	s.tells(30*time.Second, atLeast(5, "sinkd_uncommitted_records", `partition="0"`), exactly(0, "sinkd_uncommitted_records", `partition="1"`),
