@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -8,7 +9,15 @@ import (
 )
 
 // configCommand prints the configuration.
-type configCommand struct{}
+type configCommand struct {
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+// configured is what config prints as JSON.
+type configured struct {
+	Variables map[string]string `json:"variables"`
+	Routes    []string          `json:"routes"`
+}
 
 // Help shows an example.
 func (configCommand) Help() string {
@@ -16,8 +25,18 @@ func (configCommand) Help() string {
 }
 
 // Run prints what is in force, then what is wrong with it.
-func (configCommand) Run(p *program) error {
+func (k configCommand) Run(p *program) error {
 	c, err := p.load(config.Flow)
+	if k.JSON {
+		out := configured{Variables: map[string]string{}, Routes: []string{}}
+		for _, s := range c.Settings() {
+			out.Variables[s.Name] = s.Value
+		}
+		for _, r := range c.Routes {
+			out.Routes = append(out.Routes, config.Describe(r))
+		}
+		return errors.Join(err, printJSON(p.stdout, out))
+	}
 	for _, s := range c.Settings() {
 		value := s.Value
 		if strings.ContainsAny(value, "\r\n") {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/sinkd/sinkd/cmd/sinkd/config"
 	"github.com/sinkd/sinkd/migrations"
 )
@@ -71,13 +73,24 @@ func (m migrateDown) Run(p *program) error {
 }
 
 // migrateStatus is migrate status.
-type migrateStatus struct{}
+type migrateStatus struct {
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+// migrated is what migrate status prints as JSON.
+type migrated struct {
+	Schema  string `json:"schema"`
+	Version int64  `json:"version"`
+	Latest  int64  `json:"latest"`
+	// State is missing, cut off, too new, old or current.
+	State string `json:"state"`
+}
 
 // Help shows an example.
 func (migrateStatus) Help() string { return "Example:\n\n    sinkd migrate status" }
 
 // Run prints the version that is there.
-func (migrateStatus) Run(p *program) error {
+func (m migrateStatus) Run(p *program) error {
 	c, url, err := p.target()
 	if err != nil {
 		return err
@@ -85,22 +98,34 @@ func (migrateStatus) Run(p *program) error {
 	ctx, cancel := within(p.ctx)
 	defer cancel()
 	v, err := migrations.Status(ctx, url, c.Schema)
-	switch {
-	case err != nil:
+	if err != nil {
 		return database(err)
-	case v.Current == 0:
-		p.printf("schema %s: no bookkeeping tables; run sinkd migrate up\n", c.Schema)
-	case v.Dirty:
-		p.printf("schema %s: version %d was cut off; run sinkd migrate up to repair it\n", c.Schema, v.Current)
-	case v.MinSchema > v.Latest:
-		p.printf("schema %s: version %d needs sinkd %s or later\n", c.Schema, v.Current, v.MinBinary)
-	case v.Current < v.Latest:
-		p.printf("schema %s: version %d of %d; run sinkd migrate up\n", c.Schema, v.Current, v.Latest)
-	default:
-		p.printf("schema %s: version %d, up to date\n", c.Schema, v.Current)
-		return nil
 	}
-	return errFound
+	state, text := describe(v)
+	if m.JSON {
+		err = printJSON(p.stdout, migrated{c.Schema, v.Current, v.Latest, state})
+	} else {
+		p.printf("schema %s: %s\n", c.Schema, text)
+	}
+	if err == nil && state != "current" {
+		err = errFound
+	}
+	return err
+}
+
+// describe says in a word, and in a line for people, how far the schema is.
+func describe(v migrations.Version) (state, text string) {
+	switch {
+	case v.Current == 0:
+		return "missing", "no bookkeeping tables; run sinkd migrate up"
+	case v.Dirty:
+		return "cut off", fmt.Sprintf("version %d was cut off; run sinkd migrate up to repair it", v.Current)
+	case v.MinSchema > v.Latest:
+		return "too new", fmt.Sprintf("version %d needs sinkd %s or later", v.Current, v.MinBinary)
+	case v.Current < v.Latest:
+		return "old", fmt.Sprintf("version %d of %d; run sinkd migrate up", v.Current, v.Latest)
+	}
+	return "current", fmt.Sprintf("version %d, up to date", v.Current)
 }
 
 // target gives the database to migrate. A store judges the URL best, and

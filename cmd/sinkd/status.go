@@ -190,5 +190,6 @@ func commitAge(st *store.Status, p *store.PartitionStatus) string {
 func printJSON(w io.Writer, v any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false) // it is for programs and terminals
 	return encoder.Encode(v)
 }

@@ -5,14 +5,23 @@ import (
 )
 
 // versionCommand prints the version.
-type versionCommand struct{}
+type versionCommand struct {
+	JSON bool `name:"json" help:"Print JSON."`
+}
 
 // Help shows an example.
 func (versionCommand) Help() string { return "Example:\n\n    sinkd version" }
 
 // Run prints version, revision and Go's version.
-func (versionCommand) Run(p *program) error {
+func (v versionCommand) Run(p *program) error {
 	b := readBuild()
+	if v.JSON {
+		return printJSON(p.stdout, struct {
+			Version  string `json:"version"`
+			Revision string `json:"revision,omitempty"`
+			Go       string `json:"go"`
+		}{b.version, b.revision, b.goVersion})
+	}
 	p.printf("sinkd %s", b.version)
 	if b.revision != "" {
 		p.printf(" (%s)", b.revision)
