@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -46,7 +47,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "sql": sql, "produce": produce, "answers": answers,
 			"topic": topic, "becomes": becomes, "psql": psql, "commits": commits,
-			"holds": holds, "pooler": pooler,
+			"holds": holds, "prints": prints, "pooler": pooler,
 		},
 	})
 }
@@ -114,6 +115,22 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("exit code %d in place of %s", code, args[0])
+	}
+}
+
+// prints runs a command until a line of its output matches: what a process knows
+// of itself is a moment behind the database.
+func prints(ts *testscript.TestScript, _ bool, args []string) {
+	line, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	for deadline := time.Now().Add(time.Minute); ; <-time.After(20 * time.Millisecond) {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if line.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("not within a minute: %s", args[0])
+		}
 	}
 }
 
