@@ -25,6 +25,10 @@ func open(ctx context.Context, url, schema string) (*session, error) {
 		return nil, errors.New("the database URL does not parse")
 	}
 	config.RuntimeParams["application_name"] = "sinkd/migrate"
+	// The database's own encoding may be another, and the role's settings may
+	// change how strings are read.
+	config.RuntimeParams["client_encoding"] = "UTF8"
+	config.RuntimeParams["standard_conforming_strings"] = "on"
 	// One round trip for the one plain query of the fast path.
 	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
 	if config.ConnectTimeout == 0 {

@@ -40,6 +40,7 @@ func (s *Store) parse() (*pgx.ConnConfig, error) {
 	config.RuntimeParams["application_name"] = s.prefix() + s.cfg.Writer
 	config.RuntimeParams["timezone"] = "UTC"
 	config.RuntimeParams["client_encoding"] = "UTF8"
+	config.RuntimeParams["standard_conforming_strings"] = "on"
 	config.ValidateConnect = s.settle
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
@@ -48,8 +49,9 @@ func (s *Store) parse() (*pgx.ConnConfig, error) {
 }
 
 // settle makes a new connection ours in one round trip: timeouts, isolation,
-// no compiling of statements that run for less than that takes, and the check that it can write (target_session_attrs=read-write). Timeouts
-// are set here and not at startup, where a pooler refuses them.
+// no compiling of statements that run for less than that takes, and the check
+// that it can write (target_session_attrs=read-write). Timeouts are set here and
+// not at startup, where a pooler refuses them.
 func (s *Store) settle(ctx context.Context, conn *pgconn.PgConn) error {
 	results, err := conn.Exec(ctx, fmt.Sprintf(`SELECT current_setting('transaction_read_only'), pg_backend_pid(),
 		set_config('statement_timeout', '%d', false), set_config('lock_timeout', '%d', false),
