@@ -82,6 +82,9 @@ func TestComposeServices(t *testing.T) {
 	if got := file.Services["postgres"].Volumes; !slices.Equal(got, []string{"postgres:/var/lib/postgresql"}) {
 		t.Errorf("volumes of postgres: %v", got)
 	}
+	if k := file.Services["kafka"]; !slices.Contains(k.Volumes, "kafka:"+k.Environment["KAFKA_LOG_DIRS"]) {
+		t.Errorf("the log of kafka, %q, is on none of its volumes %v", k.Environment["KAFKA_LOG_DIRS"], k.Volumes)
+	}
 	if got := fmt.Sprint(file.Services["sinkd"].Healthcheck.Test); got != "[CMD /sinkd status --ready]" {
 		t.Errorf("health of sinkd by %s", got)
 	}
@@ -182,5 +185,8 @@ func TestDockerfile(t *testing.T) {
 	}
 	if !strings.Contains(stages[2], `ENTRYPOINT ["/sinkd"]`) {
 		t.Error("the last stage, which a build without target makes, is not sinkd's")
+	}
+	if strings.Contains(text(t, ".dockerignore"), ".git") {
+		t.Error("the build does not see the repository, so the program does not know its version")
 	}
 }
