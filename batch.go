@@ -142,38 +142,53 @@ func (b *Batch) Records() int {
 // Record gives the record that a row came from.
 func (b *Batch) Record(r RowRef) *Record { return b.Ranges[r.Range].Records[r.Index] }
 
-// Bury makes a record a dead letter that has a row of its own, without encoding
-// the batch anew. It answers how many bytes of rows are gone, 0 where there is
-// no such row: then nothing has changed.
-func (b *Batch) Bury(d DeadLetter) int {
+// Bury makes dead letters of records that have a row of their own, without
+// encoding the batch anew. It answers how many bytes of rows are gone; 0 where
+// none of them has a row: then nothing has changed.
+func (b *Batch) Bury(letters ...DeadLetter) int {
+	of := make(map[*Record]*DeadLetter, len(letters))
+	for i := range letters {
+		of[letters[i].Record] = &letters[i]
+	}
+	gone := 0
 	for i := range b.Rows {
-		rows := &b.Rows[i]
-		for n, ref := range rows.Row {
-			if b.Record(ref) != d.Record {
-				continue
+		gone += b.Rows[i].cut(func(ref RowRef) bool {
+			rec := b.Record(ref)
+			d := of[rec]
+			if d == nil {
+				return false
 			}
-			size := rows.cut(n)
+			delete(of, rec)
 			count := &b.Ranges[ref.Range].Count
 			count.Rows--
 			count.Dead++
-			b.Dead = append(b.Dead, d)
-			return size
-		}
+			b.Dead = append(b.Dead, *d)
+			return true
+		})
 	}
-	return 0
+	return gone
 }
 
-// cut takes row n out of the stream, and answers how long it was.
-func (r *Rows) cut(n int) int {
-	start, end := r.Row[n].Start, len(r.Buf)-trailer
-	if n+1 < len(r.Row) {
-		end = r.Row[n+1].Start
+// cut takes rows out of the stream, and answers how long they were.
+func (r *Rows) cut(out func(RowRef) bool) int {
+	size, kept := 0, r.Row[:0]
+	for n, ref := range r.Row {
+		start, end := ref.Start, len(r.Buf)-trailer
+		if n+1 < len(r.Row) {
+			end = r.Row[n+1].Start
+		}
+		if out(ref) {
+			size += end - start
+			continue
+		}
+		if ref.Start -= size; size > 0 {
+			copy(r.Buf[ref.Start:], r.Buf[start:end])
+		}
+		kept = append(kept, ref)
 	}
-	size := end - start
-	r.Buf = append(r.Buf[:start], r.Buf[end:]...)
-	r.Row = append(r.Row[:n], r.Row[n+1:]...)
-	for i := range r.Row[n:] {
-		r.Row[n+i].Start -= size
+	if size > 0 {
+		copy(r.Buf[len(r.Buf)-trailer-size:], r.Buf[len(r.Buf)-trailer:])
+		r.Row, r.Buf = kept, r.Buf[:len(r.Buf)-size]
 	}
 	return size
 }

@@ -55,6 +55,9 @@ type Error struct {
 	// Certain tells, of a Data error with a Record, that this record would be
 	// refused alone as well, whatever stands around it.
 	Certain bool
+	// Dead are, of a Data error, dead letters of all records of the batch that
+	// were found to be refused alone as well; none where that was not looked for.
+	Dead []DeadLetter
 	// Hint is what to do about it.
 	Hint string
 	Err  error
@@ -84,6 +87,11 @@ func (e *Error) Error() string {
 
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Letter gives the dead letter of a record that Postgres refuses in this way.
+func (e *Error) Letter(r *Record) DeadLetter {
+	return DeadLetter{Record: r, Stage: "write", Reason: e.Err.Error(), SQLState: e.SQLState}
+}
 
 // Need is something that an encoder lacks to go on: the table of a topic, or
 // columns of it.

@@ -90,7 +90,9 @@ func (t *transaction) failed(ctx context.Context, err error) error {
 		return e
 	}
 	t.blame(ctx, e)
-	t.locate(ctx, e)
+	if t.sift(ctx, e); len(e.Dead) == 0 {
+		t.locate(ctx, e)
+	}
 	return e
 }
 

@@ -86,6 +86,8 @@ type lane struct {
 	spare []byte
 	// trials are the tables that may be written directly, by their OID.
 	trials map[uint32]*trial
+	// sifts are the tables whose refused rows may be looked for all at once.
+	sifts map[uint32]*trial
 	// unknown are the ranges of a batch whose COMMIT had no answer, with what
 	// it skipped; nothing else is applied before that is resolved.
 	unknown []sinkd.Range

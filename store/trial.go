@@ -44,19 +44,28 @@ func (l *lane) chosen(loads []*load) {
 // trial wait.
 func (l *lane) postpone(ld *load) {
 	tr := l.trial(ld.table)
-	tr.wait = min(max(1, 2*tr.wait), maxWait)
-	tr.left = tr.wait + 1 // the batch at hand among them
+	tr.fail()
+	tr.left++ // the batch at hand
 	ld.eager = false
 }
 
-func (l *lane) trial(t *sinkd.Table) *trial {
-	if l.trials == nil {
-		l.trials = make(map[uint32]*trial)
+// fail lets the next trial wait longer.
+func (tr *trial) fail() {
+	tr.wait = min(max(1, 2*tr.wait), maxWait)
+	tr.left = tr.wait
+}
+
+func (l *lane) trial(t *sinkd.Table) *trial { return trialOf(&l.trials, t) }
+
+// trialOf gives the table's trial.
+func trialOf(trials *map[uint32]*trial, t *sinkd.Table) *trial {
+	if *trials == nil {
+		*trials = make(map[uint32]*trial)
 	}
-	tr := l.trials[t.OID]
+	tr := (*trials)[t.OID]
 	if tr == nil {
 		tr = &trial{}
-		l.trials[t.OID] = tr
+		(*trials)[t.OID] = tr
 	}
 	return tr
 }

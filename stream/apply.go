@@ -65,7 +65,7 @@ func (l *lane) land(ctx context.Context, b *sinkd.Batch, encoded bool) {
 			}
 			l.wait(ctx, e, wait.next())
 		case l.postpone(b, e):
-		case e.Certain && b.Records() <= smallBatch && l.condemn(b, e):
+		case l.condemn(b, e):
 		case e.Class == sinkd.Data && !l.split(ctx, b, e.Record):
 			l.bury(b, e)
 		case e.Class == sinkd.Data:
@@ -170,18 +170,18 @@ func (l *lane) split(ctx context.Context, b *sinkd.Batch, at *sinkd.Record) bool
 	return true
 }
 
-// condemn makes the one record a dead letter that Postgres named and would
-// refuse alone as well: the batch is tried again without its row, which costs
-// less than to write alone what stands before it, and the record, and the rest.
+// condemn makes dead letters of records that Postgres would refuse alone as
+// well, and the batch is tried again without their rows: of all that were found
+// at once, or of the one that it named, where the batch is small. That costs less
+// than to write alone what stands before it, and the record, and the rest.
 func (l *lane) condemn(b *sinkd.Batch, e *sinkd.Error) bool {
-	gone := b.Bury(written(e.Record, e))
+	letters := e.Dead
+	if len(letters) == 0 && e.Certain && b.Records() <= smallBatch {
+		letters = []sinkd.DeadLetter{e.Letter(e.Record)}
+	}
+	gone := b.Bury(letters...)
 	l.flow.budget.add(-int64(gone))
 	return gone > 0
-}
-
-// written is the dead letter of a record that Postgres refused.
-func written(r *sinkd.Record, e *sinkd.Error) sinkd.DeadLetter {
-	return sinkd.DeadLetter{Record: r, Stage: "write", Reason: e.Err.Error(), SQLState: e.SQLState}
 }
 
 // bury makes the batch's one record a dead letter, for the reason that Postgres
@@ -196,7 +196,7 @@ func (l *lane) bury(b *sinkd.Batch, e *sinkd.Error) {
 		}
 		count.Bytes, count.First, count.Last = r.Count.Bytes, r.Count.First, r.Count.Last
 		r.Count = count
-		b.Dead = append(b.Dead, written(r.Records[0], e))
+		b.Dead = append(b.Dead, e.Letter(r.Records[0]))
 	}
 }
 
