@@ -48,7 +48,7 @@ const (
 
 const (
 	// sieveSQL defines the columns of table $1 that rows with the columns $2
-	// fill: as they are declared, so that what a type or a domain refuses is
+	// fill, and those that are NULL without them: as they are declared, so that what a type or a domain refuses is
 	// refused here as well. It answers nothing where a row may be looked at by
 	// more than the table's own constraints before they do, or may be changed: by
 	// triggers, or by the choice of a partition.
@@ -62,19 +62,19 @@ SELECT string_agg(quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.att
   LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
   LEFT JOIN pg_collation l ON l.oid = a.attcollation
   LEFT JOIN pg_namespace n ON n.oid = l.collnamespace
- WHERE c.oid = $1 AND c.relkind = 'r' AND (a.attname = ANY ($2::text[]) OR a.attgenerated = 's')
+ WHERE c.oid = $1 AND c.relkind = 'r' AND (a.attname = ANY ($2::text[]) OR a.attgenerated = 's' OR NOT a.atthasdef AND a.attidentity = '')
    AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgtype & 3 = 3)`
 
 	// constraintsSQL lists, in the order in which PostgreSQL looks at them, the
 	// constraints of table $1 that rows with the columns $2 may violate, with the
-	// condition on which a row does. What depends on none of those is the same
+	// condition on which a row does. What depends on defaults alone is the same
 	// for each row, and left out; a check that depends on others as well, or on
 	// the row as a whole, has no condition. (to_jsonb, because only from
 	// PostgreSQL 18 on a check may be NOT ENFORCED.)
 	constraintsSQL = `
 WITH filled AS (
     SELECT attnum, attname, attnotnull FROM pg_attribute
-     WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND (attname = ANY ($2::text[]) OR attgenerated <> '')
+     WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND (attname = ANY ($2::text[]) OR attgenerated <> '' OR NOT atthasdef AND attidentity = '')
 )
 SELECT code, name, condition
   FROM (SELECT '` + notNullViolation + `' AS code, attname AS name, quote_ident(attname) || ' IS NULL' AS condition, attnum AS place

@@ -37,8 +37,10 @@ func (t *transaction) sift(ctx context.Context, e *sinkd.Error) {
 				e.Dead = append(e.Dead, t.siftRows(ctx, ld, r)...)
 			}
 		}
-		if tr.wait = 0; len(e.Dead) == found {
+		if len(e.Dead) == found {
 			tr.fail()
+		} else {
+			tr.wait = 0
 		}
 	}
 }
