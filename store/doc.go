@@ -22,7 +22,8 @@
 // Else it is copied into stages, temporary tables of the lane's session
 // (stage.go), whose statements (merge.go) stand in the batch's last exchange
 // (finish.go). Rows of which keys may be equal without having equal bytes are
-// folded in between (fold.go).
+// folded in between (fold.go). Where the table's constraints refuse rows, all of
+// those are found at once (sift.go), where that can be told.
 //
 // # The guards
 //

@@ -35,6 +35,7 @@ var siftings = []sifting{
 	{name: "names to be quoted", ddl: `(k int, a text, b int, "K "" k" int, CONSTRAINT "it's" CHECK (a <> 'x' AND "K "" k" IS NULL), CHECK (b::text !~ '^\d$'))`},
 	{name: "other columns", ddl: `(id bigint GENERATED ALWAYS AS IDENTITY (MINVALUE 5 MAXVALUE 6 INCREMENT 2 CYCLE), at timestamptz NOT NULL DEFAULT date_trunc('year', now()), k int, s text NOT NULL DEFAULT 'new' CHECK (s IN ('new', 'old')), a text NOT NULL, b int CHECK (b > 0), c int GENERATED ALWAYS AS (b / 2) STORED)`},
 	{name: "a function", ddl: `(k int, a text, b int); CREATE FUNCTION good(a text) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN a <> ''x''; END'; ALTER TABLE target ADD CHECK (good(a))`},
+	{name: "a function that lies", ddl: `(k int, a text, b int, CONSTRAINT aa CHECK (a <> 'x')); CREATE FUNCTION good(a text) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN current_query() NOT LIKE ''%pg_temp%''; END'; ALTER TABLE target ADD CONSTRAINT bb CHECK (good(a))`},
 	{name: "a domain that takes all", ddl: `(k int, a text); CREATE DOMAIN few AS int CHECK (VALUE < 100); ALTER TABLE target ADD b few CHECK (b > 0)`},
 	{name: "a partition", ddl: `_all (k int, a text, b int CHECK (b > 0)) PARTITION BY RANGE (k); CREATE TABLE target PARTITION OF target_all (CHECK (a <> 'x')) FOR VALUES FROM (0) TO (100)`},
 	{name: "not enforced for the children", ddl: `(k int, a text, b int, CHECK (a <> 'x') NO INHERIT)`},
