@@ -66,6 +66,9 @@ func (ld *load) alone(b *sinkd.Batch) bool {
 // siftRows gives dead letters of the rows that the table refuses, none where
 // that cannot be told.
 func (t *transaction) siftRows(ctx context.Context, ld *load, r *sinkd.Rows) []sinkd.DeadLetter {
+	if t.conn == nil {
+		return nil // it was lost with the list before
+	}
 	stages := len(t.stages)
 	letters, err := t.pour(ctx, ld, r)
 	if err == nil {

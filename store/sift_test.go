@@ -276,3 +276,21 @@ func TestSiftsBackOff(t *testing.T) {
 		t.Errorf("found %s, want %s", got, want)
 	}
 }
+
+// A session that is lost while rows are looked for costs nothing but that.
+func TestSiftWhenTheSessionIsLost(t *testing.T) {
+	f := setup(t)
+	proxy := f.proxied()
+	f.exec(`DROP TABLE target; CREATE TABLE target (k int, a text DEFAULT 'y' CHECK (a <> 'x'))`)
+	g := f.target(f.pinned(1), keyed("target", sinkd.Append), 1)
+	const log = "0 w k=1; 0 w k=2 a=y; 0 w k=3 a=x; 0 w k=4"
+	fault := proxy.CutBefore("LOCK TABLE", 1)
+	if e := f.class(g.store.Apply(f.Context(), 0, g.batch(eventsOf(log))), sinkd.Data); len(e.Dead) > 0 || !e.Certain {
+		t.Errorf("%+v", e)
+	}
+	f.must(fault.Wait(f.Context()))
+	f.class(g.store.Apply(f.Context(), 0, g.batch(eventsOf(log))), sinkd.Data)
+	if e := f.class(g.store.Apply(f.Context(), 0, g.batch(eventsOf(log))), sinkd.Data); len(e.Dead) != 1 {
+		t.Errorf("%+v", e)
+	}
+}
