@@ -50,12 +50,15 @@ type why struct {
 
 func (w *why) operator() store.Operator { return store.Operator{Name: operator(), Reason: w.Reason} }
 
-// operator names who does something, for the record.
+// operator names who does something, for the record. A container's user has no
+// name: its host is that of the pod, by which the platform's own record tells who
+// was there.
 func operator() string {
 	if u, err := user.Current(); err == nil {
 		return u.Username
 	}
-	return "unknown"
+	host, _ := os.Hostname()
+	return fmt.Sprintf("uid %d on %s", os.Getuid(), host)
 }
 
 // confirm asks a person whether to go on. Where nobody can be asked, --yes is
