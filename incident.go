@@ -47,5 +47,7 @@ type Observation struct {
 	LogStart, End int64
 	// HighWatermark is the end of the log, open transactions included.
 	HighWatermark int64
-	At            time.Time
+	// Behind is the age of the oldest record not yet written, 0 for none.
+	Behind time.Duration
+	At     time.Time
 }

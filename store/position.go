@@ -38,22 +38,22 @@ func (s *Store) Positions(ctx context.Context) (positions []sinkd.Position, err 
 func (s *Store) Observe(ctx context.Context, obs []sinkd.Observation) error {
 	n := len(obs)
 	parts, at := make([]sinkd.Partition, n), make([]*time.Time, n)
-	start, end, high := make([]int64, n), make([]int64, n), make([]int64, n)
+	start, end, high, behind := make([]int64, n), make([]int64, n), make([]int64, n), make([]float64, n)
 	for i := range obs {
 		parts[i], at[i] = obs[i].Partition, timeOf(&obs[i].At)
-		start[i], end[i], high[i] = obs[i].LogStart, obs[i].End, obs[i].HighWatermark
+		start[i], end[i], high[i], behind[i] = obs[i].LogStart, obs[i].End, obs[i].HighWatermark, obs[i].Behind.Seconds()
 	}
 	topics, numbers := split(parts)
 	return s.watch.exec(ctx, `
-		INSERT INTO {s}.partitions AS p (pipeline, topic, partition, log_start, end_offset, high_watermark, observed_at, writer, claimed_at)
-		SELECT $1, r.topic, r.partition, r.log_start, r.end_offset, r.high, coalesce(r.at, now()), $2, now()
-		  FROM unnest($3::text[], $4::integer[], $5::bigint[], $6::bigint[], $7::bigint[], $8::timestamptz[])
-		       AS r(topic, partition, log_start, end_offset, high, at)
+		INSERT INTO {s}.partitions AS p (pipeline, topic, partition, log_start, end_offset, high_watermark, lag_seconds, observed_at, writer, claimed_at)
+		SELECT $1, r.topic, r.partition, r.log_start, r.end_offset, r.high, r.behind, coalesce(r.at, now()), $2, now()
+		  FROM unnest($3::text[], $4::integer[], $5::bigint[], $6::bigint[], $7::bigint[], $8::float8[], $9::timestamptz[])
+		       AS r(topic, partition, log_start, end_offset, high, behind, at)
 		 ORDER BY r.topic COLLATE "C", r.partition
 		    ON CONFLICT (pipeline, topic, partition) DO UPDATE
 		   SET log_start = excluded.log_start, end_offset = excluded.end_offset,
-		       high_watermark = excluded.high_watermark, observed_at = excluded.observed_at, writer = excluded.writer,
+		       high_watermark = excluded.high_watermark, lag_seconds = excluded.lag_seconds, observed_at = excluded.observed_at, writer = excluded.writer,
 		       claimed_at = CASE WHEN p.writer = excluded.writer AND p.claimed_at >= coalesce(p.released_at, '-infinity')
 		                         THEN p.claimed_at ELSE now() END`,
-		s.cfg.Pipeline, s.cfg.Writer, topics, numbers, start, end, high, at)
+		s.cfg.Pipeline, s.cfg.Writer, topics, numbers, start, end, high, behind, at)
 }

@@ -25,15 +25,17 @@ type Status struct {
 // PartitionStatus is one partition as the position row, the last observation
 // and the ledger show it. What nobody has seen yet is nil.
 type PartitionStatus struct {
-	Topic      string     `json:"topic"`
-	Partition  int32      `json:"partition"`
-	Next       int64      `json:"next_offset"`
-	Generation int64      `json:"generation"`
-	Halted     string     `json:"halted,omitempty"`
-	Paused     bool       `json:"paused"`
-	LogStart   *int64     `json:"log_start"`
-	End        *int64     `json:"end_offset"`
-	Lag        *int64     `json:"lag_records"`
+	Topic      string `json:"topic"`
+	Partition  int32  `json:"partition"`
+	Next       int64  `json:"next_offset"`
+	Generation int64  `json:"generation"`
+	Halted     string `json:"halted,omitempty"`
+	Paused     bool   `json:"paused"`
+	LogStart   *int64 `json:"log_start"`
+	End        *int64 `json:"end_offset"`
+	Lag        *int64 `json:"lag_records"`
+	// Seconds is the age of the oldest record not yet written.
+	Seconds    *float64   `json:"lag_seconds"`
 	Observed   *time.Time `json:"observed_at"`
 	Writer     string     `json:"writer,omitempty"`
 	Claimed    *time.Time `json:"claimed_at"`
@@ -46,13 +48,14 @@ const (
 
 	partitionsSQL = `
 SELECT o.topic, o.partition, o.next_offset, o.generation, coalesce(o.halted, ''), coalesce(p.paused, false),
-       p.log_start, p.end_offset, p.end_offset - least(p.end_offset, o.next_offset), p.observed_at, coalesce(p.writer, ''),
+       p.log_start, p.end_offset, g.records, g.seconds, p.observed_at, coalesce(p.writer, ''),
        p.claimed_at, CASE WHEN p.released_at > p.claimed_at THEN p.released_at END,
        (SELECT b.committed_at FROM {s}.batches b
          WHERE b.pipeline = o.pipeline AND b.topic = o.topic AND b.partition = o.partition AND b.generation = o.generation
          ORDER BY b.from_offset DESC LIMIT 1)
   FROM {s}.offsets o
   LEFT JOIN {s}.partitions p USING (pipeline, topic, partition)
+  LEFT JOIN {s}.lag g USING (pipeline, topic, partition)
  WHERE o.pipeline = $1
  ORDER BY o.topic, o.partition`
 

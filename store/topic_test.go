@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -110,7 +111,8 @@ func TestPositionsAndObserve(t *testing.T) {
 	claims := f.claims(s, 3)
 	f.must(s.Apply(f.Context(), 0, f.batch(from(&claims[0], 0, 4))))
 	f.must(s.Observe(f.Context(), []sinkd.Observation{
-		{Partition: part(2), LogStart: 1, End: 20, HighWatermark: 22}, {Partition: part(0), End: 10, HighWatermark: 10},
+		{Partition: part(2), LogStart: 1, End: 20, HighWatermark: 22, Behind: 2500 * time.Millisecond},
+		{Partition: part(0), End: 10, HighWatermark: 10, Behind: time.Minute},
 	}))
 	f.exec(`UPDATE sinkd.partitions SET paused = true WHERE partition = 1; UPDATE sinkd.offsets SET halted = 'x' WHERE partition = 2`)
 	got, err := s.Positions(f.Context())
@@ -122,12 +124,26 @@ func TestPositionsAndObserve(t *testing.T) {
 	if err != nil || len(got) != 3 || got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if lag := one[string](f, `SELECT string_agg(partition || ':' || coalesce(records::text, '-'), ' ' ORDER BY partition) FROM sinkd.lag`); lag != "0:6 1:- 2:20" {
+	if lag := one[string](f, `SELECT string_agg(partition || ':' || coalesce(records || '/' || seconds, '-'), ' ' ORDER BY partition) FROM sinkd.lag`); lag != "0:6/60 1:- 2:20/2.5" {
 		t.Errorf("lag %s", lag)
 	}
 	st, err := s.Status(f.Context())
 	if err != nil || len(st.Partitions) != 3 || *st.Partitions[0].Lag != 6 || st.Partitions[0].LastCommit == nil || st.Group != "sinkd-p" {
 		t.Errorf("status %+v, %v", st, err)
 	}
-	f.exec(`SELECT * FROM sinkd.status`)
+	state := func(want string) {
+		t.Helper()
+		if got := one[string](f, `SELECT state || ' ' || coalesce(round(lag_seconds)::text, '-') FROM sinkd.status`); got != want {
+			t.Errorf("state %q, want %q", got, want)
+		}
+	}
+	state("halted 60")
+	f.exec(`UPDATE sinkd.offsets SET halted = NULL`)
+	state("running 60")
+	f.exec(`UPDATE sinkd.partitions SET observed_at = now() - interval '2 min'`)
+	state("stopped 180") // nobody writes, so what waits grows older
+	f.exec(`UPDATE sinkd.offsets SET next_offset = 20`)
+	state("stopped 0")
+	f.exec(`UPDATE sinkd.pipelines SET paused = true`)
+	state("paused 0")
 }

@@ -190,6 +190,7 @@ func (f *Flow) note(ctx context.Context, log map[sinkd.Partition]bounds) {
 		}
 		obs = append(obs, sinkd.Observation{
 			Partition: pt.Partition, LogStart: b.start, End: b.stable, HighWatermark: b.high, At: now,
+			Behind: f.metrics.age(pt.progress()),
 		})
 	}
 	if len(obs) == 0 {

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/sinkd/sinkd"
 	"github.com/sinkd/sinkd/cmd/sinkd/config"
 	"github.com/sinkd/sinkd/cmd/sinkd/web"
 	"github.com/sinkd/sinkd/store"
@@ -101,30 +102,58 @@ func stateOf(st *store.Status) string {
 
 // sentence says how the pipeline is, in one line.
 func sentence(st *store.Status) string {
-	var behind, open int64
+	var lag int64
+	var age float64
 	var last time.Time
+	known := true
 	for i := range st.Partitions {
 		p := &st.Partitions[i]
 		if p.Lag != nil {
-			behind += *p.Lag
+			lag += *p.Lag
 		}
+		if p.Seconds != nil {
+			age = max(age, *p.Seconds)
+		}
+		known = known && p.Seconds != nil
 		if p.LastCommit != nil && p.LastCommit.After(last) {
 			last = *p.LastCommit
 		}
 	}
-	open = int64(len(st.Incidents))
 	state := stateOf(st)
-	if state == "new" {
+	switch state {
+	case "new":
 		return "pipeline " + st.Pipeline + " was never started"
+	case "halted":
+		state = halts(st)
+	default:
+		state += ","
 	}
-	text := fmt.Sprintf("pipeline %s: %s, exactly-once, %s behind", st.Pipeline, state, counted(behind, "record"))
+	text := fmt.Sprintf("pipeline %s: %s exactly-once, %s", st.Pipeline, state, web.Behind(age, known, lag))
 	if !last.IsZero() {
 		text += ", last commit " + ago(st.Now.Sub(last))
 	}
-	if open > 0 {
+	if open := int64(len(st.Incidents)); open > 0 {
 		text += "; " + counted(open, "open incident") + ", see sinkd incidents list"
 	}
 	return text
+}
+
+// halts says that partitions are halted: the first, with the cause.
+func halts(st *store.Status) string {
+	text, n := "halted", 0
+	for i := range st.Partitions {
+		p := &st.Partitions[i]
+		if p.Halted == "" {
+			continue
+		}
+		if n++; n == 1 {
+			text += fmt.Sprintf(": %s, %s", sinkd.Partition{Topic: p.Topic, ID: p.Partition}, web.Cause(p.Halted))
+		}
+	}
+	if n > 1 {
+		text += fmt.Sprintf(", and %d more", n-1)
+	}
+	return text + ";"
 }
 
 // ago gives a time that has passed, as people say it.
@@ -143,11 +172,11 @@ func printStatus(w io.Writer, st *store.Status) error {
 		return nil
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "\nPARTITION\tPOSITION\tEND\tBEHIND\tSTATE\tLAST COMMIT\tWRITER")
+	_, _ = fmt.Fprintln(table, "\nPARTITION\tPOSITION\tEND\tBEHIND\tAGE\tSTATE\tLAST COMMIT\tWRITER")
 	for i := range st.Partitions {
 		p := &st.Partitions[i]
-		_, _ = fmt.Fprintf(table, "%s[%d]\t%d\t%s\t%s\t%s\t%s\t%s\n", p.Topic, p.Partition, p.Next,
-			number(p.End), number(p.Lag), partitionState(p), commitAge(st, p), p.Writer)
+		_, _ = fmt.Fprintf(table, "%s[%d]\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Topic, p.Partition, p.Next,
+			number(p.End), number(p.Lag), recordAge(p), partitionState(p), commitAge(st, p), p.Writer)
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -166,6 +195,14 @@ func number(n *int64) string {
 		return "?"
 	}
 	return fmt.Sprint(*n)
+}
+
+// recordAge is that of the oldest record that is not written.
+func recordAge(p *store.PartitionStatus) string {
+	if p.Seconds == nil {
+		return "?"
+	}
+	return time.Duration(*p.Seconds * float64(time.Second)).Round(100 * time.Millisecond).String()
 }
 
 func partitionState(p *store.PartitionStatus) string {

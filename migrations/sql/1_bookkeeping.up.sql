@@ -60,6 +60,8 @@ CREATE TABLE IF NOT EXISTS partitions (
     log_start      bigint,
     end_offset     bigint,
     high_watermark bigint,
+    -- the age of the oldest record that was not written then, 0 for none
+    lag_seconds    double precision,
     observed_at    timestamptz,
     writer         text,
     -- since when writer is the one that reports
@@ -156,18 +158,29 @@ CREATE TABLE IF NOT EXISTS operations (
     performed_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- Replicas observe every 10 s; where none has for three times that, nobody
+-- writes, and what waits grows older.
 CREATE OR REPLACE VIEW lag AS
 SELECT o.pipeline, o.topic, o.partition, o.next_offset, p.log_start, p.end_offset,
-       p.end_offset - least(p.end_offset, o.next_offset) AS records, p.observed_at, p.writer
+       p.end_offset - least(p.end_offset, o.next_offset) AS records,
+       CASE WHEN p.end_offset <= o.next_offset THEN 0
+            WHEN p.observed_at > now() - interval '30 s' THEN p.lag_seconds
+            ELSE p.lag_seconds + extract(epoch FROM now() - p.observed_at)::float8 END AS seconds,
+       p.observed_at, p.writer
   FROM offsets o
   LEFT JOIN partitions p USING (pipeline, topic, partition);
 
 CREATE OR REPLACE VIEW status AS
 SELECT l.pipeline,
-       CASE WHEN l.paused THEN 'paused' WHEN o.halted > 0 THEN 'halted' ELSE 'running' END AS state,
+       CASE WHEN l.paused THEN 'paused' WHEN o.halted > 0 THEN 'halted'
+            WHEN EXISTS (SELECT FROM partitions p
+                          WHERE p.pipeline = l.pipeline AND p.observed_at > now() - interval '30 s'
+                            AND NOT coalesce(p.released_at > p.claimed_at, false)) THEN 'running'
+            ELSE 'stopped' END AS state,
        l.cluster_id, l.kafka_group,
        coalesce(o.partitions, 0) AS partitions, coalesce(o.halted, 0) AS halted,
        (SELECT sum(g.records) FROM lag g WHERE g.pipeline = l.pipeline) AS lag_records,
+       (SELECT max(g.seconds) FROM lag g WHERE g.pipeline = l.pipeline) AS lag_seconds,
        (SELECT max(b.committed_at) FROM batches b WHERE b.pipeline = l.pipeline) AS last_commit_at,
        (SELECT count(*) FROM dead_letters d WHERE d.pipeline = l.pipeline) AS dead_letters,
        (SELECT count(*) FROM incidents i WHERE i.pipeline = l.pipeline AND i.acked_at IS NULL) AS incidents

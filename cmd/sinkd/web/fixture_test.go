@@ -152,8 +152,8 @@ func (s *site) partitions(topic string, n int) {
 	s.Helper()
 	s.sql(fmt.Sprintf(`INSERT INTO sinkd.offsets (pipeline, topic, partition, next_offset)
 		SELECT 'orders', '%s', n, 900000 - CASE WHEN n %% 8 = 0 THEN n * 1000 ELSE 0 END FROM generate_series(0, %d) n`, topic, n-1),
-		fmt.Sprintf(`INSERT INTO sinkd.partitions (pipeline, topic, partition, start_offset, log_start, end_offset, observed_at, writer, claimed_at)
-		SELECT 'orders', '%s', n, 0, 100000, 900000, now() + interval '1 h', CASE WHEN n %% 2 = 0 THEN '0badcafe' ELSE '1badcafe' END, now()
+		fmt.Sprintf(`INSERT INTO sinkd.partitions (pipeline, topic, partition, start_offset, log_start, end_offset, lag_seconds, observed_at, writer, claimed_at)
+		SELECT 'orders', '%s', n, 0, 100000, 900000, CASE WHEN n %% 8 = 0 THEN n * 0.5 ELSE 0 END, now() + interval '1 h', CASE WHEN n %% 2 = 0 THEN '0badcafe' ELSE '1badcafe' END, now()
 		  FROM generate_series(0, %d) n`, topic, n-1))
 }
 

@@ -57,16 +57,28 @@ func running(delivery string, st *Status, parts []Partition) headline {
 			last = p.commit
 		}
 	}
-	behind := fmt.Sprintf("%s s behind", brief(age))
-	if !known && age == 0 {
-		behind = fmt.Sprintf("%s records behind", grouped(lag))
-	}
-	if age > 300 {
+	if age > late {
 		h.Tone, h.Key = "warn", "behind"
-		behind = span(time.Duration(age*float64(time.Second))) + " behind"
 	}
-	h.Text = "running, " + delivery + ", " + behind + ", " + lastCommit(last)
+	h.Text = "running, " + delivery + ", " + Behind(age, known, lag) + ", " + lastCommit(last)
 	return h
+}
+
+// late is how many seconds behind a pipeline may be before that is a warning.
+const late = 300
+
+// Behind says how far a pipeline is behind: by the age of the oldest record that
+// is not written, in seconds, or, where that is not known, by records.
+func Behind(age float64, known bool, records int64) string {
+	switch {
+	case age > late:
+		return span(time.Duration(age*float64(time.Second))) + " behind"
+	case age > 0 || known && records == 0:
+		return brief(age) + " s behind"
+	case records == 1:
+		return "1 record behind"
+	}
+	return grouped(records) + " records behind"
 }
 
 func lastCommit(at *time.Time) string {
@@ -84,7 +96,7 @@ func stopped(parts []Partition) headline {
 	}
 	first := &parts[0]
 	h := headline{Tone: "bad"}
-	h.Text = fmt.Sprintf("halted: %s[%d], %s", first.Topic, first.Partition, cause(first.Why))
+	h.Text = fmt.Sprintf("halted: %s[%d], %s", first.Topic, first.Partition, Cause(first.Why))
 	if n > 1 {
 		h.Text += fmt.Sprintf("; and %d more", n-1)
 	}
@@ -114,8 +126,8 @@ func away(st *Status) headline {
 	return h
 }
 
-// cause says an incident's kind in words.
-func cause(kind string) string {
+// Cause says an incident's kind in words.
+func Cause(kind string) string {
 	switch kind {
 	case sinkd.DataLost:
 		return "Kafka no longer holds its next records"

@@ -31,8 +31,8 @@ type Partition struct {
 	LogStart int64  `json:"log_start"`
 	End      int64  `json:"end"`
 	Lag      int64  `json:"lag_records"`
-	// Seconds is the age of the oldest record not yet written, nil where only
-	// another replica knows.
+	// Seconds is the age of the oldest record not yet written, nil where nobody
+	// has told.
 	Seconds *float64   `json:"lag_seconds"`
 	Owner   string     `json:"owner,omitempty"`
 	Since   *time.Time `json:"since,omitempty"`
@@ -72,7 +72,7 @@ func kept(row *store.PartitionStatus, st *store.Status) *Partition {
 		Owner: row.Writer, Since: row.Claimed, Lane: -1, commit: row.LastCommit,
 	}
 	p.LogStart, p.End = value(row.LogStart, row.Next), max(value(row.End, row.Next), row.Next)
-	p.Lag = p.End - p.Position
+	p.Lag, p.Seconds = p.End-p.Position, row.Seconds
 	if p.Lag == 0 {
 		p.Seconds = new(float64)
 	}

@@ -58,7 +58,7 @@ func incidentCard(i *store.IncidentRow) card {
 		commands = []string{ack + "--resume-from earliest", ack + "--resume-from latest"}
 	}
 	return card{
-		ID: fmt.Sprintf("incident-%d", i.ID), Title: fmt.Sprintf("Incident %d: %s", i.ID, cause(i.Kind)), What: i.Detail, Where: where,
+		ID: fmt.Sprintf("incident-%d", i.ID), Title: fmt.Sprintf("Incident %d: %s", i.ID, Cause(i.Kind)), What: i.Detail, Where: where,
 		Count: i.Seen, First: i.Opened, Last: i.LastSeen, Commands: commands,
 	}
 }
@@ -71,7 +71,7 @@ func haltCards(st *Status) (out []card) {
 		}
 		where := fmt.Sprintf("%s[%d]", p.Topic, p.Partition)
 		out = append(out, card{
-			ID: "halt-" + where, Title: "Halted: " + cause(p.Incident), What: p.Detail, Where: where,
+			ID: "halt-" + where, Title: "Halted: " + Cause(p.Incident), What: p.Detail, Where: where,
 			Count: 1, Commands: []string{"sinkd check"},
 		})
 	}
