@@ -83,9 +83,9 @@ SELECT code, name, condition
         SELECT '` + checkViolation + `', c.conname, CASE WHEN own = total THEN '(' || pg_get_expr(c.conbin, c.conrelid) || ') IS FALSE' END, NULL
           FROM pg_constraint c
          CROSS JOIN LATERAL (SELECT count(*), count(f.attnum), coalesce(min(k), 0)
-                               FROM unnest(c.conkey) AS k LEFT JOIN filled f ON f.attnum = k) AS of(total, own, least)
+                               FROM unnest(c.conkey) AS k LEFT JOIN filled f ON f.attnum = k) AS of(total, own, lowest)
          WHERE c.conrelid = $1 AND c.contype = 'c' AND coalesce((to_jsonb(c)->>'conenforced')::boolean, true)
-           AND (own > 0 OR least <= 0)) AS r
+           AND (own > 0 OR lowest <= 0)) AS r
  ORDER BY place NULLS LAST, name`
 )
 
