@@ -4,7 +4,7 @@ GOVULNCHECK   := v1.8.0
 HELM          := v3.22.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint fmt generate demo bench chaos fuzz matrix ci need
+.PHONY: help build test lint fmt generate demo bench chaos rolling fuzz matrix ci need
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -39,6 +39,9 @@ bench: need ## measure sinkd against psql
 
 chaos: need ## run the long kill campaign; SEED=n replays one
 	go test -race -timeout 3h -count 1 -v -run TestKillCampaign ./integration -cycles 300 $(if $(SEED),-seed $(SEED))
+
+rolling: need ## restart four replicas with 64 partitions under load, one after the other, and measure the hand-overs
+	SINKD_LAB_LONG=1 go test -timeout 20m -count 1 -v -run TestRollingRestart ./integration
 
 # FUZZTIME is the time of all fuzz targets together, in seconds or as 10m; half
 # of it goes to the one that has a database.

@@ -54,7 +54,7 @@ func (h *handovers) sorted() (list []time.Duration) {
 // other, and starts each again when it has ended.
 func TestRollingRestart(t *testing.T) {
 	if os.Getenv("SINKD_LAB_LONG") == "" {
-		t.Skip("SKIPPED: takes minutes; SINKD_LAB_LONG=1 runs it")
+		t.Skip("SKIPPED: it measures, so it wants the machine for itself; make rolling runs it")
 	}
 	const partitions, replicas = 64, 4
 	w := newWorld(t, partitions)
