@@ -36,6 +36,9 @@ prometheusRule: {enabled: true}
 dashboard: {enabled: true}
 keda: {enabled: true}
 resources: {limits: {cpu: 2}}
+extraEnv: [{name: OTEL_EXPORTER_OTLP_ENDPOINT, value: "http://otel:4318"}]
+extraVolumes: [{name: roots, configMap: {name: roots}}]
+extraVolumeMounts: [{name: roots, mountPath: /etc/roots, readOnly: true}]
 `
 )
 
@@ -100,6 +103,9 @@ func TestChartValues(t *testing.T) {
 		{deployment, 105, pod("terminationGracePeriodSeconds")},
 		{deployment, "1280Mi", first("resources", "limits", "memory")},
 		{deployment, 2, first("resources", "limits", "cpu")},
+		{deployment, "http://otel:4318", first("env", 3, "value")},
+		{deployment, "/etc/roots", first("volumeMounts", 1, "mountPath")},
+		{deployment, "roots", pod("volumes", 1, "configMap", "name")},
 		{job, "flow-sinkd-migrate", pod("volumes", 0, "secret", "secretName")},
 		{job, "books", first("env", 0, "value")},
 		{job, "pre-install,pre-upgrade", []any{"metadata", "annotations", "helm.sh/hook"}},
@@ -199,6 +205,7 @@ func TestChartRefuses(t *testing.T) {
 		"config: {SINKD_DATABASE_URL: a}":       "SINKD_DATABASE_URL",
 		"config: {SINKD_MODE: merge}":           "SINKD_MODE",
 		"config: {SINKD_HTTP_ADDR: 'off'}":      "SINKD_HTTP_ADDR",
+		"config: {SINKD_HTTP_ADDR: '[::1]:1'}":  "SINKD_HTTP_ADDR",
 		"config: {SINKD_DRAIN_TIMEOUT: 1.5s}":   "SINKD_DRAIN_TIMEOUT",
 		"config: {SINKD_MEMORY: much}":          "SINKD_MEMORY",
 		"secrets: {SINKD_DATABASE_URI: a}":      "SINKD_DATABASE_URI",

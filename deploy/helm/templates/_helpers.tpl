@@ -48,7 +48,7 @@ floats; "off" turns a feature off, and SINKD_DELETES alone has false. */ -}}
 
 {{- define "sinkd.port" -}}
 {{- $addr := include "sinkd.config" (dict "root" . "name" "SINKD_HTTP_ADDR" "default" ":8080") -}}
-{{- if eq $addr "off" }}{{ fail "config.SINKD_HTTP_ADDR: the probes need it; leave it out, or write :PORT" }}{{ end -}}
+{{- if not (regexMatch "^(\\[::\\]|0\\.0\\.0\\.0)?:[0-9]+$" $addr) }}{{ fail (printf "config.SINKD_HTTP_ADDR: %q: the probes need it; leave it out, or write :PORT" $addr) }}{{ end -}}
 {{- $addr | splitList ":" | last -}}
 {{- end }}
 
