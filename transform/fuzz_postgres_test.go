@@ -151,6 +151,10 @@ var finer = regexp.MustCompile(`\.\d{7}|^P.*\.|\.\d+ ?[dDwW]`)
 // dated is what may be a time with a date, of which Postgres reads fewer.
 var dated = regexp.MustCompile(`\d[Tt\s]|\d-\d+-|/`)
 
+// hollow is an array in an array that may be without elements, which Postgres
+// takes or refuses by its version and by the space in it.
+var hollow = regexp.MustCompile(`\[\s*\]`)
+
 // textOfValue gives the text of which INSERT has to make the same, if it has to:
 // the differences that docs/mapping.md has are left out.
 func textOfValue(typ string, v *Value) (text string, ok bool) {
@@ -159,7 +163,7 @@ func textOfValue(typ string, v *Value) (text string, ok bool) {
 	typ, _, _ = strings.Cut(typ, "(")
 	switch {
 	case array:
-		if typ == "text" && v.Kind == Array && !strings.Contains(text, "[]") {
+		if typ == "text" && v.Kind == Array && !hollow.MatchString(text) {
 			return literal(json.RawMessage(text), ","), true
 		}
 		return "", false
