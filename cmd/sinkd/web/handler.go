@@ -31,11 +31,12 @@ func (s *Status) Sentence() string {
 	if s.Reason != "" {
 		return text + ": " + s.Reason
 	}
-	var behind int64
-	for _, p := range s.Partitions {
-		behind += p.Lag
+	var lag int64
+	var age float64
+	for i := range s.Partitions {
+		lag, age = lag+s.Partitions[i].Lag, max(age, s.Partitions[i].LagSeconds)
 	}
-	return fmt.Sprintf("%s, %d partitions, %d records behind", text, len(s.Partitions), behind)
+	return fmt.Sprintf("%s, %d partitions, %s", text, len(s.Partitions), Behind(age, true, lag))
 }
 
 // Config is what the handler shows.
