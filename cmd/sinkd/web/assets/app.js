@@ -95,7 +95,7 @@
         (Date.parse(c.first_seen) > 0 ? ' \u00b7 first seen ' + time(c.first_seen) : '') +
         (c.sqlstate ? ' \u00b7 SQLSTATE ' + c.sqlstate : '')),
       c.sample ? el('p', { class: 'small' }, 'Sample: ', el('span', { class: 'mono' }, c.sample)) : null,
-      ...c.commands.map(x => el('pre', { tabindex: '0', 'aria-label': 'Command to copy' }, x))));
+      ...c.commands.map(x => el('pre', { tabindex: '0', role: 'group', 'aria-label': 'Command to copy' }, x))));
   });
 
   // ---- 3: what the charts say, in words
@@ -166,7 +166,7 @@
   function bytes(name, p) {
     if (p.form === 'null') return el('p', { class: 'small' }, name + ': null');
     return el('div', null, el('p', { class: 'quiet small' }, name + ', ' + p.form + (p.bytes ? ', ' + group(p.bytes) + ' bytes' : '') + (p.cut ? ', the beginning' : '')),
-      el('pre', { tabindex: '0', 'aria-label': name }, p.text));
+      el('pre', { tabindex: '0', role: 'group', 'aria-label': name }, p.text));
   }
 
   // ---- 7: lanes and replicas
