@@ -123,7 +123,16 @@ func TestVerifySharedTable(t *testing.T) {
 	w.exec(`DELETE FROM events WHERE kafka_topic = '` + v.topic + `' AND kafka_partition = 1 AND kafka_offset = 3`)
 	r = verify(t, e)
 	r.same(t, "lost 1/3 0")
+	r = verify(t, e, "--topic", w.topic)
+	r.same(t)
+	if c := r.Tables[0]; c.Records != 50 {
+		t.Errorf("%d records of one topic", c.Records)
+	}
 	w.exec(`ALTER TABLE events DROP kafka_topic`)
+	r = verify(t, e, "--topic", w.topic) // whose rows they are is not known any more
+	if c := r.Tables[0]; c.By != "count" || c.Lost != 1 || c.Unexpected != 0 {
+		t.Errorf("%+v", c)
+	}
 	r = verify(t, e)
 	if c := r.Tables[0]; c.By != "count" || c.Lost != 1 {
 		t.Errorf("%+v", c)

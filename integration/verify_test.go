@@ -46,9 +46,9 @@ type unproved struct {
 
 // verify runs `sinkd verify --deep --json`, whose exit code has to fit what it
 // found.
-func verify(t testing.TB, e env) report {
+func verify(t testing.TB, e env, more ...string) report {
 	t.Helper()
-	s := start(t, e, "verify", "--deep", "--json")
+	s := start(t, e, append([]string{"verify", "--deep", "--json"}, more...)...)
 	code := s.exit(5 * time.Minute)
 	out := s.Output()
 	var r report

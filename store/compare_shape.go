@@ -44,6 +44,13 @@ func coordinatesOf(t *sinkd.Table, r *sinkd.Route) (k coordinates) {
 	return k
 }
 
+// TellsTopics tells whether a table that several topics go into can be compared
+// with one of them alone: its rows are matched by coordinates, topic included.
+func TellsTopics(t *sinkd.Table, r *sinkd.Route) bool {
+	at := coordinatesOf(t, r)
+	return appends(r) && at.complete(2)
+}
+
 // readShape reads what a lane reads of a table that it writes by statements.
 func (c *Comparison) readShape(ctx context.Context) error {
 	oid := fmt.Append(nil, c.table.OID)

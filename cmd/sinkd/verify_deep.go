@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/sinkd/sinkd"
@@ -15,25 +16,30 @@ import (
 
 // deepProof compares what Kafka has with the tables.
 type deepProof struct {
-	cfg      *config.Config
-	store    *store.Store
+	cfg   *config.Config
+	store *store.Store
+	// topic is the one that is asked for, empty for all.
+	topic    string
 	pinned   map[string]sinkd.Topic
 	progress *progress
 }
 
-// deep compares the topics of the ledger with their tables, table by table.
+// deep compares the pipeline's topics with their tables, table by table.
 func (v *verifyCommand) deep(p *program, c *config.Config, s *store.Store, l *store.Ledger) ([]*store.Compared, error) {
 	if err := answering(p.ctx, c); err != nil {
 		return nil, err
 	}
-	d := &deepProof{cfg: c, store: s, progress: newProgress(l)}
+	d := &deepProof{cfg: c, store: s, topic: v.Topic, progress: newProgress(l)}
 	defer p.busy(d.progress.text)()
 	var err error
 	if d.pinned, err = s.Topics(p.ctx); err != nil {
 		return nil, database(err)
 	}
 	all := []*store.Compared{}
-	for _, group := range d.groups(l) {
+	for _, group := range d.groups() {
+		if v.Topic != "" && !slices.Contains(group.topics, v.Topic) {
+			continue
+		}
 		found, err := d.table(p.ctx, group)
 		if err != nil {
 			return nil, err
@@ -50,23 +56,19 @@ type tableTopics struct {
 	topics []string
 }
 
-// groups gives the ledger's topics by the tables that they go to.
-func (d *deepProof) groups(l *store.Ledger) []*tableTopics {
+// groups gives the pipeline's topics by the tables that they go to.
+func (d *deepProof) groups() []*tableTopics {
 	var groups []*tableTopics
-	for i := range l.Partitions {
-		topic := l.Partitions[i].Topic
-		g := &tableTopics{name: "-", route: sinkd.RouteOf(d.cfg.Routes, topic)}
+	for _, topic := range slices.Sorted(maps.Keys(d.pinned)) {
+		g := &tableTopics{name: "-", route: sinkd.RouteOf(d.cfg.Routes, topic), topics: []string{topic}}
 		if g.route != nil {
 			schema, name := g.route.Table(topic)
 			g.name = schema + "." + name
 		}
-		at := slices.IndexFunc(groups, func(o *tableTopics) bool { return o.name == g.name && g.route != nil })
-		switch {
-		case at < 0 && !slices.ContainsFunc(groups, func(o *tableTopics) bool { return slices.Contains(o.topics, topic) }):
-			g.topics = []string{topic}
-			groups = append(groups, g)
-		case at >= 0 && !slices.Contains(groups[at].topics, topic):
+		if at := slices.IndexFunc(groups, func(o *tableTopics) bool { return o.name == g.name && g.route != nil }); at >= 0 {
 			groups[at].topics = append(groups[at].topics, topic)
+		} else {
+			groups = append(groups, g)
 		}
 	}
 	return groups
@@ -88,6 +90,11 @@ func (d *deepProof) table(ctx context.Context, g *tableTopics) (*store.Compared,
 			return nil, err
 		}
 		return unproved(g, oneLine(err.Error())), nil
+	}
+	// Where rows do not tell their topic, those of the others would be taken for
+	// rows of this one.
+	if d.topic != "" && store.TellsTopics(t, &route) {
+		g.topics = []string{d.topic}
 	}
 	moment, err := d.store.Verify(ctx)
 	if err != nil {
@@ -165,6 +172,9 @@ func (w *comparing) open(ctx context.Context, topic string) error {
 	ledger, err := w.moment.Ledger(ctx, topic)
 	if err != nil {
 		return database(err)
+	}
+	if w.topic != "" && topic != w.topic {
+		w.progress.expect(ledger)
 	}
 	for i := range ledger.Partitions {
 		if err := w.span(ctx, l, &ledger.Partitions[i]); err != nil {

@@ -141,16 +141,20 @@ func ledgerNote(p *store.PartitionLedger) string {
 
 // progress is how far a comparison is.
 type progress struct {
-	done  atomic.Int64
-	total int64
+	done, total atomic.Int64
 }
 
 func newProgress(l *store.Ledger) *progress {
 	p := &progress{}
-	for i := range l.Partitions {
-		p.total += l.Partitions[i].Position - max(l.Partitions[i].Start, 0)
-	}
+	p.expect(l)
 	return p
+}
+
+// expect counts offsets that are to be compared.
+func (p *progress) expect(l *store.Ledger) {
+	for i := range l.Partitions {
+		p.total.Add(l.Partitions[i].Position - max(l.Partitions[i].Start, 0))
+	}
 }
 
 // add counts offsets that were compared.
@@ -158,5 +162,5 @@ func (p *progress) add(offsets int64) { p.done.Add(offsets) }
 
 // text says how far it is.
 func (p *progress) text() string {
-	return fmt.Sprintf("compared %d of %d offsets", p.done.Load(), p.total)
+	return fmt.Sprintf("compared %d of %d offsets", p.done.Load(), p.total.Load())
 }
