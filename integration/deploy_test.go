@@ -149,6 +149,7 @@ func TestAlertsFire(t *testing.T) {
 	prom := promtool(t)
 	prom("check", "rules", "--lint-fatal", "../deploy/alerts.yaml")
 	prom("test", "rules", "../deploy/alerts_test.yaml")
+	prom("check", "config", "--syntax-only", "../deploy/compose/prometheus.yml")
 }
 
 // panel is a part of the dashboard that is shown.
