@@ -177,7 +177,7 @@ func (c *clock) fraction() (micros int64, ok bool) {
 func (c *clock) zone() bool {
 	c.spaces()
 	if c.next('Z') || c.next('z') || c.word("utc") || c.word("gmt") {
-		return true
+		return (c.peek()|0x20)-'a' >= 26 // else it would be the beginning of a longer word
 	}
 	sign := 1
 	if c.next('-') {
