@@ -12,9 +12,11 @@ help: ## list the targets
 build: ## build bin/sinkd
 	CGO_ENABLED=0 go build -trimpath -o bin/sinkd ./cmd/sinkd
 
+# Nothing is taken from Go's cache of results: it does not know of what tests
+# build and start.
 test: need bin/helm-$(HELM) ## run all tests, with the race detector, on a real broker and real databases
-	go test -race -timeout 20m ./...
-	SINKD_LAB_POSTGRES=18 go test -race -timeout 10m ./migrations ./store
+	go test -race -count 1 -timeout 20m ./...
+	SINKD_LAB_POSTGRES=18 go test -race -count 1 -timeout 10m ./migrations ./store
 
 lint: bin/golangci-lint-$(GOLANGCI_LINT) bin/govulncheck-$(GOVULNCHECK) ## check form, imports and known vulnerabilities
 	go vet ./...
