@@ -101,6 +101,10 @@ type Rows struct {
 	// older version, which the table's own version may let in or not. The log's
 	// order is that of Row's records.
 	Unfolded bool
+	// Repeated are the numbers of rows, counted from 0 and rising, that stand for
+	// several records of their key: the table is likelier to have it than the
+	// keys of others. Nil where that is not known.
+	Repeated []int32
 	Buf      []byte
 	// Row tells where each row begins, and which record it came from. Row n of
 	// the stream, counted from 1 as COPY reports it, is Row[n-1].
@@ -187,6 +191,7 @@ func (r *Rows) cut(out func(RowRef) bool) int {
 		kept = append(kept, ref)
 	}
 	if size > 0 {
+		r.Repeated = nil // by numbers that are others' now
 		copy(r.Buf[len(r.Buf)-trailer-size:], r.Buf[len(r.Buf)-trailer:])
 		r.Row, r.Buf = kept, r.Buf[:len(r.Buf)-size]
 	}

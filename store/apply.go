@@ -47,13 +47,13 @@ func (l *lane) attempt(ctx context.Context, b *sinkd.Batch) error {
 	if err := l.connect(ctx); err != nil {
 		return Classify(err)
 	}
-	t := &transaction{lane: l, batch: b, loads: l.loads(b)}
+	t := &transaction{lane: l, batch: b}
 	if l.store.cfg.Idempotent {
 		// No claim has ended a predecessor that is stalled inside its COPY.
 		defer l.store.endBlockers(ctx, pidOf(l.conn))()
 	}
-	l.choose(t.loads)
 	for {
+		t.loads = l.choose(l.loads(b))
 		err := t.run(ctx)
 		if err == nil {
 			l.used = time.Now()

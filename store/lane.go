@@ -84,10 +84,12 @@ type lane struct {
 	shapes map[*sinkd.Table]*shape
 	// spare is the buffer of streams that are written anew.
 	spare []byte
-	// trials are the tables that may be written directly, by their OID.
-	trials map[uint32]*trial
+	// parts are the buffers of streams that parted in the batch in work.
+	parts [][]byte
+	// trials are the tables that may be written directly.
+	trials map[trialKey]*trial
 	// sifts are the tables whose refused rows may be looked for all at once.
-	sifts map[uint32]*trial
+	sifts map[trialKey]*trial
 	// unknown are the ranges of a batch whose COMMIT had no answer, with what
 	// it skipped; nothing else is applied before that is resolved.
 	unknown []sinkd.Range

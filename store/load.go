@@ -23,6 +23,9 @@ type load struct {
 	// eager tells that rows with a key go straight into the table, in the hope
 	// that it has none of them.
 	eager bool
+	// repeated tells that the rows stand for several records each, which have
+	// parted from the table's others.
+	repeated bool
 	// place are the columns that have a row's place in the log, where an older
 	// record must not overwrite a newer one by it.
 	place *place

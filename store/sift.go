@@ -26,7 +26,7 @@ func (t *transaction) sift(ctx context.Context, e *sinkd.Error) {
 		if e.Table != ld.table.String() || ruleOf(pg, ld.table).name == "" || !ld.alone(t.batch) {
 			continue
 		}
-		tr := trialOf(&t.sifts, ld.table)
+		tr := trialOf(&t.sifts, trialKey{table: ld.table.OID})
 		if tr.left > 0 {
 			tr.left--
 			continue

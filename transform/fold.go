@@ -26,6 +26,8 @@ type folded struct {
 	// group and row are where the row is that enters the table, gone is the row
 	// in the group of the tombstones; noRow for none.
 	group, row, gone int32
+	// again tells that a record of the key came after another one.
+	again bool
 }
 
 const noRow = -1
@@ -93,6 +95,7 @@ func (e *Encoder) foldWrite(t *target, g *group, start int) (skipped bool) {
 	key := keyOf(tuple, t.keys)
 	k, known := t.fold.find(e, t, key)
 	if known && k.row >= 0 {
+		k.again = true
 		if t.route.Mode == sinkd.Ignore || t.newer != nil && t.compare(k, tuple, key) < 0 {
 			g.buf = g.buf[:start]
 			return true

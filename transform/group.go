@@ -40,6 +40,8 @@ type group struct {
 	size int
 	// dead counts the rows that later ones superseded; their Range is gone.
 	dead int
+	// repeated are the rows of the arranged stream that stand for several records.
+	repeated []int32
 }
 
 // superseded is the Range of a row that leaves the stream.
@@ -182,9 +184,9 @@ func (e *Encoder) close(b *sinkd.Batch, t *target, g *group) {
 	}
 	rows := sinkd.Rows{
 		Table: t.table, Route: t.route, Op: g.op, Columns: g.columns, Text: g.text,
-		Unfolded: t.keys > 0 && !t.folds(), Buf: g.buf, Row: g.row,
+		Unfolded: t.keys > 0 && !t.folds(), Repeated: g.repeated, Buf: g.buf, Row: g.row,
 	}
-	g.buf, g.row, g.dead = nil, nil, 0
+	g.buf, g.row, g.dead, g.repeated = nil, nil, 0, nil
 	if len(rows.Row) == 0 {
 		e.spares.put(&rows)
 		return

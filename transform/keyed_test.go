@@ -76,6 +76,9 @@ func show(t *testing.T, rows *sinkd.Rows) []string {
 		if rows.Unfolded {
 			op = "unfolded " + op
 		}
+		if slices.Contains(rows.Repeated, int32(n)) {
+			op = "repeated " + op
+		}
 		var text []string
 		for i, field := range fields {
 			col := rows.Table.Columns[slices.IndexFunc(rows.Table.Columns, func(c sinkd.Column) bool { return c.Name == rows.Columns[i] })]
@@ -124,12 +127,12 @@ func TestKeyed(t *testing.T) {
 		{
 			"later wins", upsert(nil), keyedTable(1, "k int", "a text"),
 			[]string{`{"k":1,"a":"x"}`, `{"k":2,"a":"y"}`, `{"k":1,"a":"z"}`},
-			[]string{"write k=1 a=z @2", "write k=2 a=y @1", "3 rows, 0 skipped, 0 dead"},
+			[]string{"repeated write k=1 a=z @2", "write k=2 a=y @1", "3 rows, 0 skipped, 0 dead"},
 		},
 		{
 			"overlay", upsert(nil), keyedTable(1, "k int", "a text", "b text", "c text"),
 			[]string{`{"k":1,"a":"x","b":"y"}`, `{"k":1,"b":null,"c":"z"}`, `{"k":1,"c":"w"}`, `{"k":1}`},
-			[]string{"write k=1 a=x b=- c=w @3", "4 rows, 0 skipped, 0 dead"},
+			[]string{"repeated write k=1 a=x b=- c=w @3", "4 rows, 0 skipped, 0 dead"},
 		},
 		{
 			"absent NOT NULL", upsert(nil), keyedTable(1, "k int", "a text!", "b text!="),
@@ -217,7 +220,7 @@ func TestKeyed(t *testing.T) {
 		{
 			"soft", soft(), keyedTable(1, "k int", "a text", "gone bool"),
 			[]string{`{"k":1,"a":"x","gone":true}`, "1 -> nil", "2 -> nil", "3 -> nil", `{"k":3}`, `{"k":4,"a":"x"}`, "4 -> nil", `{"k":4}`},
-			[]string{"mark k=2 gone=true @2", "write k=1 gone=true a=x @1", "write k=4 gone=false a=x @7", "write k=3 gone=false @4", "8 rows, 0 skipped, 0 dead"},
+			[]string{"mark k=2 gone=true @2", "write k=1 gone=true a=x @1", "repeated write k=4 gone=false a=x @7", "write k=3 gone=false @4", "8 rows, 0 skipped, 0 dead"},
 		},
 		{
 			"soft by time", soft(), keyedTable(1, "k int", "a text", "gone timestamptz"),
@@ -227,7 +230,7 @@ func TestKeyed(t *testing.T) {
 		{
 			"soft and versions", upsert(func(r *sinkd.Route) { r.Deletes, r.DeletedColumn, r.Version = sinkd.Soft, "gone", "v" }), keyedTable(1, "k int", "v int", "gone bool"),
 			[]string{`{"k":1,"v":1}`, "1 -> nil", `{"k":1,"v":0}`, "2 -> nil", `{"k":2,"v":1}`},
-			[]string{"mark k=1 gone=true @1", "mark k=2 gone=true @3", "write k=1 v=1 gone=true @1", "write k=2 v=1 gone=false @4", "4 rows, 1 skipped, 0 dead"},
+			[]string{"mark k=1 gone=true @1", "mark k=2 gone=true @3", "repeated write k=1 v=1 gone=true @1", "write k=2 v=1 gone=false @4", "4 rows, 1 skipped, 0 dead"},
 		},
 		{
 			"unfolded", upsert(nil), keyedTable(1, "k numeric", "a int"),

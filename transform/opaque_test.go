@@ -42,7 +42,7 @@ func TestOpaqueValues(t *testing.T) {
 		{
 			"text by key", &sinkd.Route{Format: "text", Mode: sinkd.Upsert}, keyedTable(1, "k text", "a text"),
 			[]string{"k -> x", "k -> y", "l -> nil"},
-			[]string{"delete k=l @2", "write k=k a=y @1", "3 rows, 0 skipped, 0 dead"},
+			[]string{"delete k=l @2", "repeated write k=k a=y @1", "3 rows, 0 skipped, 0 dead"},
 		},
 		{"bytes", &sinkd.Route{Format: "bytes"}, table("a bytea"), []string{"\xff\x00"}, []string{"write a=\xff\x00 @0", "1 rows, 0 skipped, 0 dead"}},
 		{"bytes into JSON", &sinkd.Route{Format: "bytes"}, table("a jsonb"), []string{"hi"}, []string{"write a=\x01\"\\\\x6869\" @0", "1 rows, 0 skipped, 0 dead"}},

@@ -17,6 +17,8 @@ type sorter struct {
 	items, spare []item
 	// moved tells that the items were not in order.
 	moved bool
+	// again tells of each row of a group whether it stands for several records.
+	again []bool
 }
 
 // item is a row and its key, by their numbers.
@@ -36,17 +38,41 @@ func (e *Encoder) arrange(t *target, g *group) {
 	if !s.moved && g.dead == 0 {
 		return
 	}
+	again := e.repeats(t, g)
+	if again != nil {
+		g.repeated = e.spares.number()
+	}
 	buf, row := e.spares.get(g.size)
 	buf = append(slices.Grow(buf, g.size), copyHeader...)
 	row = slices.Grow(row, len(s.items))
 	for i := range s.items {
 		ref := g.row[s.items[i].row]
+		if again != nil && again[s.items[i].row] {
+			g.repeated = append(g.repeated, int32(len(row)))
+		}
 		ref.Start = len(buf)
 		row = append(row, ref)
 		buf = append(buf, g.tuple(s.items[i].row)...)
 	}
 	e.drop(g)
 	g.buf, g.row = buf, row
+}
+
+// repeats tells which rows of a group that has superseded ones stand for several
+// records of their key.
+func (e *Encoder) repeats(t *target, g *group) []bool {
+	if g.dead == 0 || g == t.gone {
+		return nil
+	}
+	rows := slices.Grow(e.sorter.again[:0], len(g.row))[:len(g.row)]
+	clear(rows)
+	e.sorter.again = rows
+	for i := range t.fold.keys {
+		if k := &t.fold.keys[i]; k.again && k.row >= 0 && k.group == g.number {
+			rows[k.row] = true
+		}
+	}
+	return rows
 }
 
 // read takes the keys of the rows that are left.

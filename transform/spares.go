@@ -20,6 +20,8 @@ const (
 type spares struct {
 	bufs [][]byte
 	rows [][]sinkd.RowRef
+	// numbers are lists of rows.
+	numbers [][]int32
 	// held is the capacity of bufs.
 	held int
 }
@@ -50,8 +52,19 @@ func closer(a, b, size int) bool {
 	return a > b
 }
 
+// number gives an empty list of rows.
+func (s *spares) number() (list []int32) {
+	if n := len(s.numbers); n > 0 {
+		list, s.numbers = s.numbers[n-1], s.numbers[:n-1]
+	}
+	return list
+}
+
 // put takes the buffers of rows that nobody reads any more.
 func (s *spares) put(rows *sinkd.Rows) {
+	if rows.Repeated != nil && len(s.numbers) < maxSpares {
+		s.numbers = append(s.numbers, rows.Repeated[:0])
+	}
 	size := cap(rows.Buf)
 	if size == 0 || len(s.bufs) == maxSpares || s.held+size > maxSpareBytes {
 		return
