@@ -193,6 +193,7 @@ func TestIdempotentKills(t *testing.T) {
 		w.advance(50 + random.Int64N(200))
 		victim := random.IntN(len(replicas))
 		if i%3 == 2 {
+			replicas[victim].ready(30 * time.Second) // what has only begun to start knows no signals yet
 			if code := replicas[victim].term(20 * time.Second); code != 0 {
 				t.Errorf("exit code %d after SIGTERM", code)
 			}
