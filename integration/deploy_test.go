@@ -238,12 +238,8 @@ func TestMetricsDocument(t *testing.T) {
 // TestDocumentedMetrics has metrics in the sentences of the documents that
 // exist, with labels that they have.
 func TestDocumentedMetrics(t *testing.T) {
-	pages, err := filepath.Glob("../docs/*.md")
-	try(t, err)
-	runbooks, err := filepath.Glob("../docs/runbooks/*.md")
-	try(t, err)
 	found := 0
-	for _, page := range append(pages, append(runbooks, "../README.md")...) {
+	for _, page := range documents(t) {
 		b, err := os.ReadFile(page)
 		try(t, err)
 		for _, m := range regexp.MustCompile("`(sinkd_[a-z_]+)((?:\\{[^}`]*\\})?)`").FindAllStringSubmatch(string(b), -1) {

@@ -261,6 +261,18 @@ func TestREADMEChart(t *testing.T) {
 	}
 }
 
+// documents are the README and the pages below docs.
+func documents(t *testing.T) []string {
+	t.Helper()
+	pages := []string{"../README.md"}
+	for _, below := range []string{"../docs/*.md", "../docs/runbooks/*.md"} {
+		found, err := filepath.Glob(below)
+		try(t, err)
+		pages = append(pages, found...)
+	}
+	return pages
+}
+
 // TestDocumentedQueries has PostgreSQL plan each query of the documents.
 func TestDocumentedQueries(t *testing.T) {
 	t.Parallel()
@@ -269,12 +281,8 @@ func TestDocumentedQueries(t *testing.T) {
 		t.Fatalf("migrate up: exit code %d\n%s", code, out)
 	}
 	w.exec(connectTable)
-	pages, err := filepath.Glob("../docs/*.md")
-	try(t, err)
-	runbooks, err := filepath.Glob("../docs/runbooks/*.md")
-	try(t, err)
 	found := 0
-	for _, page := range append(pages, append(runbooks, "../README.md")...) {
+	for _, page := range documents(t) {
 		b, err := os.ReadFile(page)
 		try(t, err)
 		for _, m := range regexp.MustCompile(`(?ms)^ {4,}((?:SELECT|DELETE|UPDATE) .*?;)$`).FindAllStringSubmatch(string(b), -1) {

@@ -39,7 +39,7 @@ func (t *transaction) blame(ctx context.Context, err error) {
 func (t *transaction) uncastable(ctx context.Context, ld *load, r *sinkd.Rows) string {
 	ctx, cancel := t.deadline(ctx, 1)
 	defer cancel()
-	tuple := r.Buf[r.Row[0].Start+2 : rowEnd(r, 0)]
+	tuple := r.Tuple(0)[2:]
 	start := 0
 	for i, end := range fields(nil, tuple) {
 		null := int32(binary.BigEndian.Uint32(tuple[start:])) < 0

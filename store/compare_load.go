@@ -82,29 +82,12 @@ func (c *Comparison) makeChunk(ctx context.Context, ld *load) error {
 }
 
 // located writes the tuples of all rows as one COPY stream: each behind its
-// list of columns and its record's offset, with NULL for the columns that its
-// list lacks.
+// list of columns and its record's offset.
 func (ld *load) located(b *sinkd.Batch, dst []byte) []byte {
-	dst = append(dst, ld.rows[0].Buf[:headerSize]...)
-	count := uint16(chunkFronts + len(ld.columns))
-	var ends []int
-	for n, r := range ld.rows {
-		order := ld.order(r)
-		for i, row := range r.Row {
-			tuple := r.Buf[row.Start+2 : rowEnd(r, i)]
-			dst = binary.BigEndian.AppendUint16(dst, count)
-			dst = appendInt(dst, int32(n))
-			dst = append(dst, 0, 0, 0, 8)
-			dst = binary.BigEndian.AppendUint64(dst, uint64(b.Record(row).Offset))
-			if order == nil {
-				dst = append(dst, tuple...)
-				continue
-			}
-			ends = fields(ends[:0], tuple)
-			dst = spread(dst, tuple, ends, order)
-		}
-	}
-	return append(dst, 0xff, 0xff)
+	return ld.rewrite(dst, chunkFronts, func(dst []byte, list int, row sinkd.RowRef) []byte {
+		dst = append(appendInt(dst, int32(list)), 0, 0, 0, 8)
+		return binary.BigEndian.AppendUint64(dst, uint64(b.Record(row).Offset))
+	})
 }
 
 // given is the condition that the chunk's row x has the column, empty where all

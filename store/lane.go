@@ -84,8 +84,8 @@ type lane struct {
 	shapes map[*sinkd.Table]*shape
 	// spare is the buffer of streams that are written anew.
 	spare []byte
-	// parts are the buffers of streams that parted in the batch in work.
-	parts [][]byte
+	// buffers are those of the loads that parted in the batch in work.
+	buffers [][]byte
 	// trials are the tables that may be written directly.
 	trials map[trialKey]*trial
 	// sifts are the tables whose refused rows may be looked for all at once.

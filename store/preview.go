@@ -72,7 +72,7 @@ func (r *Rehearsal) print(ctx context.Context, rows *sinkd.Rows, at int) ([]*str
 
 // valuesOf gives the fields of a row, nil for NULL.
 func valuesOf(rows *sinkd.Rows, at int) [][]byte {
-	tuple := rows.Buf[rows.Row[at].Start+2 : rowEnd(rows, at)]
+	tuple := rows.Tuple(at)[2:]
 	values := make([][]byte, 0, len(rows.Columns))
 	start := 0
 	for _, end := range fields(nil, tuple) {

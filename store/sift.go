@@ -143,7 +143,7 @@ func (t *transaction) letters(ctx context.Context, ld *load, r *sinkd.Rows, verd
 // refusal is what the table says of a row alone, nil where that is not what is
 // expected. If it takes the row, that is undone by the caller.
 func (t *transaction) refusal(ctx context.Context, ld *load, r *sinkd.Rows, v verdict) *sinkd.Error {
-	stream := slices.Concat(r.Buf[:r.Row[0].Start], r.Buf[r.Row[v.row].Start:rowEnd(r, v.row)], r.Buf[len(r.Buf)-trailerSize:])
+	stream := slices.Concat([]byte(sinkd.CopyHeader), r.Tuple(v.row), []byte(sinkd.CopyTrailer))
 	err := t.copyRows(ctx, stream, copySQL(quote(ld.table.Schema, ld.table.Name), names(r.Columns, "")))
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok || ruleOf(pg, ld.table) != v.rule || !certain(pg, ld.table) {

@@ -1,10 +1,6 @@
 package store
 
-import (
-	"slices"
-
-	"github.com/sinkd/sinkd"
-)
+import "github.com/sinkd/sinkd"
 
 // maxWait is how many batches are merged at most between two trials.
 const maxWait = 256
@@ -26,74 +22,69 @@ type trialKey struct {
 	repeated bool
 }
 
-// choose decides which loads try to go straight into their tables. Where one of
-// them is merged as a whole its rows stay together, in the order of their keys,
-// so that lanes lock them in one order.
+// choose decides which loads try to go straight into their tables. Of one that
+// does, the rows that stand for several records part, and come first: their trial
+// fails sooner, if it does. The rows of one that is merged stay together, in the
+// order of their keys, so that lanes lock them in one order.
 func (l *lane) choose(loads []*load) []*load {
 	var chosen []*load
 	parts := 0
 	for _, ld := range loads {
-		if ld.appends() || !ld.plain() {
-			chosen = append(chosen, ld)
-			continue
+		if ld.tries() {
+			ld.eager = l.trial(ld).left == 0
 		}
-		if ld.eager = l.trial(ld).left == 0; ld.eager {
-			if repeated := ld.part(l.parted(parts)); repeated != nil {
-				if l.parts[parts] = ld.rows[0].Buf; cap(l.parts[parts]) > maxSpare {
-					l.parts[parts] = nil
-				}
-				parts++
-				repeated.eager = l.trial(repeated).left == 0
-				chosen = append(chosen, repeated) // whose trial fails sooner, if it does
-			}
+		if ld.eager && ld.parts() {
+			repeated := ld.part(l.buffer(parts))
+			l.keep(parts, ld.rows[0].Buf)
+			parts++
+			repeated.eager = l.trial(repeated).left == 0
+			chosen = append(chosen, repeated)
 		}
 		chosen = append(chosen, ld)
 	}
 	return chosen
 }
 
-// part takes the rows that stand for several records out of the load, where it
-// has others, which are written anew into spare. It is nil where there is nothing
-// to take.
-func (ld *load) part(spare []byte) *load {
+// tries tells that the load's rows have a key, and COPY could write them.
+func (ld *load) tries() bool { return !ld.appends() && ld.plain() }
+
+// parts tells that some of the load's rows stand for several records, and others
+// do not.
+func (ld *load) parts() bool {
 	all := ld.rows[0]
-	if len(ld.rows) > 1 || len(all.Repeated) == 0 || len(all.Repeated) == len(all.Row) {
-		return nil
-	}
-	repeated, rest := *all, *all
-	repeated.Buf, repeated.Row, repeated.Repeated = slices.Clone(all.Buf[:all.Row[0].Start]), nil, nil
-	rest.Buf, rest.Row, rest.Repeated = append(spare, all.Buf[:all.Row[0].Start]...), nil, nil
-	next := all.Repeated
-	for n, row := range all.Row {
-		to := &rest
-		if len(next) > 0 && int(next[0]) == n {
-			to, next = &repeated, next[1:]
-		}
-		start := row.Start
-		row.Start = len(to.Buf)
-		to.Row, to.Buf = append(to.Row, row), append(to.Buf, all.Buf[start:rowEnd(all, n)]...)
-	}
-	end := all.Buf[len(all.Buf)-trailerSize:]
-	repeated.Buf, rest.Buf = append(repeated.Buf, end...), append(rest.Buf, end...)
+	return len(ld.rows) == 1 && len(all.Repeated) > 0 && len(all.Repeated) < len(all.Row)
+}
+
+// part takes the rows that stand for several records out of the load; the others
+// are written anew into spare.
+func (ld *load) part(spare []byte) *load {
+	repeated, others := ld.rows[0].Part(spare)
 	other := *ld
-	other.rows, other.repeated = []*sinkd.Rows{&repeated}, true
-	ld.rows = []*sinkd.Rows{&rest}
+	other.rows, other.repeated = []*sinkd.Rows{repeated}, true
+	ld.rows = []*sinkd.Rows{others}
 	return &other
 }
 
-// parted gives an empty buffer for the stream of the n-th load of a batch that
-// parts.
-func (l *lane) parted(n int) []byte {
-	if n == len(l.parts) {
-		l.parts = append(l.parts, nil)
+// buffer gives an empty buffer for the n-th load of a batch that parts.
+func (l *lane) buffer(n int) []byte {
+	if n == len(l.buffers) {
+		l.buffers = append(l.buffers, nil)
 	}
-	return l.parts[n][:0]
+	return l.buffers[n][:0]
+}
+
+// keep keeps the n-th buffer for the next batch, unless it has grown too large.
+func (l *lane) keep(n int, buf []byte) {
+	if cap(buf) > maxSpare {
+		buf = nil
+	}
+	l.buffers[n] = buf
 }
 
 // chosen notes a batch that has landed.
 func (l *lane) chosen(loads []*load) {
 	for _, ld := range loads {
-		if ld.appends() || !ld.plain() {
+		if !ld.tries() {
 			continue
 		}
 		switch tr := l.trial(ld); {

@@ -7,30 +7,30 @@ import (
 	"github.com/sinkd/sinkd"
 )
 
-const (
-	// headerSize is the length of what begins a binary COPY stream, trailerSize
-	// of what ends it.
-	headerSize, trailerSize = 19, 2
-	// fronts is the number of fields that the store puts in front of a tuple:
-	// the row's range, its list of columns and its place in the log.
-	fronts = 3
-)
+// fronts is the number of fields that the store puts in front of a tuple in a
+// shared stage: the row's range, its list of columns and its place in the log.
+const fronts = 3
 
-// stream writes the tuples of all rows as one COPY stream for a shared stage:
-// each with the store's own fields in front, and NULL for the columns that its
-// list lacks.
+// stream writes the tuples of all rows as one COPY stream for a shared stage.
 func (ld *load) stream(dst []byte) []byte {
-	dst = append(dst, ld.rows[0].Buf[:headerSize]...)
+	return ld.rewrite(dst, fronts, func(dst []byte, list int, row sinkd.RowRef) []byte {
+		dst = appendInt(dst, row.Range)
+		dst = appendInt(dst, int32(list))
+		return appendInt(dst, ld.places[row.Range]+row.Index)
+	})
+}
+
+// rewrite writes the tuples of all rows as one COPY stream: each behind as many
+// fields as front appends, and with NULL for the columns that its list lacks.
+func (ld *load) rewrite(dst []byte, fronts int, front func(dst []byte, list int, row sinkd.RowRef) []byte) []byte {
+	dst = append(dst, sinkd.CopyHeader...)
 	count := uint16(fronts + len(ld.columns))
 	var ends []int
 	for n, r := range ld.rows {
 		order := ld.order(r)
 		for i, row := range r.Row {
-			tuple := r.Buf[row.Start+2 : rowEnd(r, i)]
-			dst = binary.BigEndian.AppendUint16(dst, count)
-			dst = appendInt(dst, row.Range)
-			dst = appendInt(dst, int32(n))
-			dst = appendInt(dst, ld.places[row.Range]+row.Index)
+			tuple := r.Tuple(i)[2:]
+			dst = front(binary.BigEndian.AppendUint16(dst, count), n, row)
 			if order == nil {
 				dst = append(dst, tuple...)
 				continue
@@ -39,7 +39,7 @@ func (ld *load) stream(dst []byte) []byte {
 			dst = spread(dst, tuple, ends, order)
 		}
 	}
-	return append(dst, 0xff, 0xff)
+	return append(dst, sinkd.CopyTrailer...)
 }
 
 // order tells for each of the stage's columns which field of the rows' tuples
@@ -53,14 +53,6 @@ func (ld *load) order(r *sinkd.Rows) []int {
 		order[i] = slices.Index(r.Columns, c)
 	}
 	return order
-}
-
-// rowEnd is the index of the first byte behind row i.
-func rowEnd(r *sinkd.Rows, i int) int {
-	if i+1 < len(r.Row) {
-		return r.Row[i+1].Start
-	}
-	return len(r.Buf) - trailerSize
 }
 
 // fields appends where each field of a tuple ends.

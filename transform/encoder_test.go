@@ -67,7 +67,7 @@ func values(texts ...string) []*sinkd.Record {
 func parse(t *testing.T, rows *sinkd.Rows) [][]string {
 	t.Helper()
 	buf := string(rows.Buf)
-	if !strings.HasPrefix(buf, copyHeader) || !strings.HasSuffix(buf, copyTrailer) {
+	if !strings.HasPrefix(buf, sinkd.CopyHeader) || !strings.HasSuffix(buf, sinkd.CopyTrailer) {
 		t.Fatalf("%q has not header and trailer", buf)
 	}
 	number := func(at, size int) int {
@@ -77,7 +77,7 @@ func parse(t *testing.T, rows *sinkd.Rows) [][]string {
 		return int(int32(binary.BigEndian.Uint32(rows.Buf[at:])))
 	}
 	var out [][]string
-	at := len(copyHeader)
+	at := len(sinkd.CopyHeader)
 	for at < len(buf)-2 {
 		if rows.Row[len(out)].Start != at {
 			t.Errorf("row %d is said to start at %d, not %d", len(out), rows.Row[len(out)].Start, at)

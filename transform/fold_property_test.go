@@ -197,7 +197,7 @@ func checkOrder(t *testing.T, b *sinkd.Batch) {
 
 func (m model) row(p place, keys map[string][2]int, b *sinkd.Batch) {
 	r := p.rows.Route
-	end := len(p.rows.Buf) - len(copyTrailer)
+	end := len(p.rows.Buf) - len(sinkd.CopyTrailer)
 	if p.n+1 < len(p.rows.Row) {
 		end = p.rows.Row[p.n+1].Start
 	}

@@ -83,7 +83,7 @@ func newWideTable(f *testing.F) *wideTable {
 // compare loads what the columns' encoders make of the value that was read.
 func (w *wideTable) compare() {
 	w.t.Helper()
-	buf := binary.BigEndian.AppendUint16([]byte(copyHeader), uint16(len(w.plan.columns)))
+	buf := binary.BigEndian.AppendUint16([]byte(sinkd.CopyHeader), uint16(len(w.plan.columns)))
 	var texts, taken []string
 	for i := range w.plan.columns {
 		c := &w.plan.columns[i]
@@ -104,7 +104,7 @@ func (w *wideTable) compare() {
 	}
 	w.exec("BEGIN")
 	defer w.exec("ROLLBACK")
-	if _, err := w.conn.PgConn().CopyFrom(w.t.Context(), bytes.NewReader(append(buf, copyTrailer...)), "COPY got FROM STDIN (FORMAT binary)"); err != nil {
+	if _, err := w.conn.PgConn().CopyFrom(w.t.Context(), bytes.NewReader(append(buf, sinkd.CopyTrailer...)), "COPY got FROM STDIN (FORMAT binary)"); err != nil {
 		w.t.Fatal(err)
 	}
 	if len(texts) > 0 {

@@ -8,10 +8,6 @@ import (
 )
 
 const (
-	// copyHeader begins a binary COPY stream: signature, flags, extension.
-	copyHeader = "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"
-	// copyTrailer ends it.
-	copyTrailer = "\xff\xff"
 	// maxGroups bounds the groups that are kept for later batches.
 	maxGroups = 64
 	// firstBuffer is what a stream begins with where no spare serves: there may
@@ -127,7 +123,7 @@ func (e *Encoder) openGroup(t *target, g *group) {
 	if g.buf, g.row = e.spares.get(g.size); g.buf == nil {
 		g.buf = make([]byte, 0, max(g.size, firstBuffer))
 	}
-	g.buf = append(g.buf, copyHeader...)
+	g.buf = append(g.buf, sinkd.CopyHeader...)
 	if g.op == sinkd.Write {
 		t.open = append(t.open, g)
 	}
@@ -178,7 +174,7 @@ func (e *Encoder) closeTarget(b *sinkd.Batch, t *target) {
 
 // close ends the group's stream and hands it to the batch.
 func (e *Encoder) close(b *sinkd.Batch, t *target, g *group) {
-	g.size = len(g.buf) + len(copyTrailer)
+	g.size = len(g.buf) + len(sinkd.CopyTrailer)
 	if t.folds() && len(g.row) > 0 {
 		e.arrange(t, g)
 	}
@@ -191,7 +187,7 @@ func (e *Encoder) close(b *sinkd.Batch, t *target, g *group) {
 		e.spares.put(&rows)
 		return
 	}
-	rows.Buf = append(rows.Buf, copyTrailer...)
+	rows.Buf = append(rows.Buf, sinkd.CopyTrailer...)
 	b.Rows = append(b.Rows, rows)
 }
 

@@ -237,11 +237,11 @@ func (s *server) trickle(rows sinkd.Rows, out []string) {
 	s.t.Helper()
 	all, row := rows.Buf, rows.Row
 	for i, r := range row {
-		end := len(all) - len(copyTrailer)
+		end := len(all) - len(sinkd.CopyTrailer)
 		if i+1 < len(row) {
 			end = row[i+1].Start
 		}
-		rows.Buf = slices.Concat([]byte(copyHeader), all[r.Start:end], []byte(copyTrailer))
+		rows.Buf = slices.Concat([]byte(sinkd.CopyHeader), all[r.Start:end], []byte(sinkd.CopyTrailer))
 		_, err := s.conn.PgConn().CopyFrom(s.t.Context(), bytes.NewReader(rows.Buf), "COPY got (n, v) FROM STDIN (FORMAT binary)")
 		var refused *pgconn.PgError
 		switch {

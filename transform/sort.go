@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+
+	"github.com/sinkd/sinkd"
 )
 
 // sorter sorts the rows of a group by their keys, so that Postgres meets the
@@ -43,7 +45,7 @@ func (e *Encoder) arrange(t *target, g *group) {
 		g.repeated = e.spares.number()
 	}
 	buf, row := e.spares.get(g.size)
-	buf = append(slices.Grow(buf, g.size), copyHeader...)
+	buf = append(slices.Grow(buf, g.size), sinkd.CopyHeader...)
 	row = slices.Grow(row, len(s.items))
 	for i := range s.items {
 		ref := g.row[s.items[i].row]
