@@ -215,7 +215,11 @@ var conditions = []condition{
 		row: schemaRow, name: "column became a generated one", state: "42P10|428C9", anew: true,
 		before: sql(`ALTER TABLE target DROP a, ADD a text GENERATED ALWAYS AS ('x') STORED`), mend: `ALTER TABLE target DROP a, ADD a text`,
 	},
-	{row: schemaRow, name: "the key's index dropped", state: "42P10", only: sinkd.Upsert, before: sql(`ALTER TABLE target DROP CONSTRAINT target_pkey`), mend: `ALTER TABLE target ADD PRIMARY KEY (k)`, anew: true},
+	{
+		row: schemaRow, name: "the key's index dropped", state: "42P10", only: sinkd.Upsert,
+		ddl:    `CREATE TABLE target (k bigint PRIMARY KEY, a text); ` + passing, // rows that are not merged
+		before: sql(`ALTER TABLE target DROP CONSTRAINT target_pkey`), mend: `ALTER TABLE target ADD PRIMARY KEY (k)`, anew: true,
+	},
 	{
 		row: schemaRow, name: "permission lost", state: "42501", role: true, hint: "GRANT INSERT",
 		before: func(p *provocation) { p.exec(`REVOKE INSERT ON target FROM ` + p.name) },
@@ -226,6 +230,10 @@ var conditions = []condition{
 	{row: otherRow, name: "error of an extension", state: "38000", refuse: raise("38000"), named: true},
 	{row: otherRow, name: "transaction control in a trigger", state: "2D000", refuse: `COMMIT`, named: true},
 }
+
+// passing is a trigger that lets rows pass as they are.
+const passing = `CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+	CREATE TRIGGER pass BEFORE INSERT ON target FOR EACH ROW EXECUTE FUNCTION pass()`
 
 // incompressible is text that no index takes.
 func incompressible() string {

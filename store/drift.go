@@ -18,7 +18,7 @@ const divisionByZero = "22012"
 // sameSQL fails where the name leads to another table by now, or the table's
 // columns are not those that rows were encoded for; where $7 says so, also
 // where it has more. Where $8 is a key, also where no unique index is on it any
-// more: COPY would double rows that the index keeps apart.
+// more: COPY and MERGE would double rows that the index keeps apart.
 //
 // A binary COPY carries no types. Where a column's type was changed, its bytes
 // would be read as those of another: a value that nobody sent, or a refusal as
@@ -42,7 +42,7 @@ SELECT 1 / (SELECT to_regclass($1)::oid = $2 AND count(w.name) = cardinality($3:
 // same asks whether the load's table is what its rows were encoded for.
 func (ld *load) same(whole bool) request {
 	var key []string
-	if ld.direct() && !ld.appends() {
+	if ld.direct() && !ld.appends() || ld.merged {
 		key = ld.table.Key
 	}
 	return request{sql: sameSQL, args: append(sameArgs(ld.table, whole), key), load: ld}

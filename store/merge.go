@@ -97,9 +97,13 @@ func (ld *load) markSQL(li list) string {
 func (ld *load) write(lists []list) []request {
 	var requests []request
 	for _, li := range lists {
+		if ld.merges(li) {
+			ld.merged = true
+			requests = append(requests, ld.guarded(joins, []request{ld.request(ld.mergeSQL(li))})...)
+			continue
+		}
 		requests = append(requests, ld.guarded(joins, ld.known(li))...)
-		insert := ld.insertSQL(li)
-		if ld.counts() {
+		if insert := ld.insertSQL(li); ld.counts() {
 			requests = append(requests, ld.counted(li, insert))
 		} else {
 			requests = append(requests, ld.request(insert))
@@ -138,14 +142,8 @@ func (ld *load) checks(li list) bool {
 // insertSQL inserts the rows of a list in the mode's way.
 func (ld *load) insertSQL(li list) string {
 	var b strings.Builder
-	b.WriteString("INSERT INTO " + ld.target() + " (" + names(li.columns, "") + ") SELECT ")
-	for i, c := range li.columns {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(ld.source("s.", c))
-	}
-	b.WriteString(" FROM " + li.stage.name + " AS s" + where(li.is()))
+	b.WriteString("INSERT INTO " + ld.target() + " (" + names(li.columns, "") + ") SELECT " + ld.values(li) +
+		" FROM " + li.stage.name + " AS s" + where(li.is()))
 	if ld.appends() || ld.shape.instead {
 		return b.String()
 	}
@@ -157,6 +155,33 @@ func (ld *load) insertSQL(li list) string {
 	}
 	b.WriteString("UPDATE SET " + set + where(ld.newer(li, func(c string) string { return "excluded." + quote(c) })))
 	return b.String()
+}
+
+// merges tells that the rows of a list enter by MERGE. It costs Postgres less than
+// an insert that conflicts, but it does not know of keys that others write
+// meanwhile, and tells nobody what it did. Where a trigger sees rows before they
+// are inserted, those that are updated have to pass it as well.
+func (ld *load) merges(li list) bool {
+	return ld.merge && ld.shape.merges && !ld.table.Staged && !ld.table.Triggers && ld.place == nil &&
+		!ld.appends() && !ld.ignores() && !ld.counts() && li.number == "" &&
+		len(li.columns) > ld.keys() && !ld.checks(li)
+}
+
+// mergeSQL updates what the table has under the keys of a list, and inserts the
+// others.
+func (ld *load) mergeSQL(li list) string {
+	return "MERGE INTO " + ld.target() + " USING " + li.stage.name + " AS s ON " + ld.matches() +
+		" WHEN MATCHED THEN UPDATE SET " + ld.sets(li.columns, "s.") +
+		" WHEN NOT MATCHED THEN INSERT (" + names(li.columns, "") + ") VALUES (" + ld.values(li) + ")"
+}
+
+// values are the columns of a list as they are in the stage.
+func (ld *load) values(li list) string {
+	values := make([]string, len(li.columns))
+	for i, c := range li.columns {
+		values[i] = ld.source("s.", c)
+	}
+	return strings.Join(values, ", ")
 }
 
 // newer is the condition that the row is not older than the table's, empty

@@ -17,6 +17,8 @@ type shape struct {
 	// view tells that Postgres does not say what an insert would check; instead,
 	// that triggers write in place of the view, which knows no conflicts.
 	view, instead bool
+	// merges tells that the server can MERGE into the table.
+	merges bool
 }
 
 // columnShape is how a column is staged.
@@ -82,9 +84,10 @@ SELECT coalesce('OPERATOR(' || quote_ident(s.nspname) || '.' || o.oprname || ')'
  ORDER BY w.place`
 
 	// insteadSQL tells of a relation whether it is a view, and one that triggers
-	// write.
+	// write, or a table that the server, from PostgreSQL 15 on, can MERGE into.
 	insteadSQL = `
-SELECT c.relkind = 'v', EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgtype & 64 <> 0)
+SELECT c.relkind = 'v', EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgtype & 64 <> 0),
+       c.relkind IN ('r', 'p') AND current_setting('server_version_num')::int >= 150000
   FROM pg_class c WHERE c.oid = $1`
 )
 
@@ -135,6 +138,7 @@ func newShape(results []*pgconn.Result) *shape {
 	for _, row := range results[1].Rows {
 		s.keys = append(s.keys, keyShape{operator: string(row[0]), collation: string(row[1])})
 	}
-	s.view, s.instead = results[2].Rows[0][0][0] == 1, results[2].Rows[0][1][0] == 1
+	kind := results[2].Rows[0]
+	s.view, s.instead, s.merges = kind[0][0] == 1, kind[1][0] == 1, kind[2][0] == 1
 	return s
 }

@@ -5,32 +5,34 @@ import "github.com/sinkd/sinkd"
 // maxWait is how many batches are merged at most between two trials.
 const maxWait = 256
 
-// trial is a table with a key that rows may enter by COPY for as long as their
-// keys are new, which is quicker than merging them: those that hold another are
-// merged after all, and trials get rarer. Rows that stand for several records of
-// their key have a trial of their own: where a few keys come again and again,
+// trial is a quicker way for rows into a table with a key, which is taken in the
+// hope that the table has none of the keys (COPY), or that nobody else writes one
+// of them meanwhile (MERGE). Where it has, or somebody does, the batch goes the
+// slower way after all, and trials get rarer. Rows that stand for several records
+// of their key have a trial of their own: where a few keys come again and again,
 // all others may still be new.
 type trial struct {
-	// wait is how many batches are merged after the next one that fails, left
-	// how many of them there are before the next trial.
+	// wait is how many batches go the slower way after the next one that fails,
+	// left how many of them there are before the next trial.
 	wait, left int
 }
 
-// trialKey is a table, by its OID, and a kind of rows.
+// trialKey is a table, by its OID, a kind of rows, and whether they are merged.
 type trialKey struct {
-	table    uint32
-	repeated bool
+	table           uint32
+	repeated, merge bool
 }
 
-// choose decides which loads try to go straight into their tables. Of one that
-// does, the rows that stand for several records part, and come first: their trial
-// fails sooner, if it does. The rows of one that is merged stay together, in the
-// order of their keys, so that lanes lock them in one order.
+// choose decides which loads try to go straight into their tables, and which to
+// be merged. Of one that goes straight, the rows that stand for several records
+// part, and come first: their trial fails sooner, if it does. The rows of one that
+// is merged stay together, in the order of their keys, so that lanes lock them in
+// one order.
 func (l *lane) choose(loads []*load) []*load {
 	var chosen []*load
 	parts := 0
 	for _, ld := range loads {
-		if ld.tries() {
+		if ld.merge = !ld.appends() && l.merging(ld).left == 0; ld.tries() {
 			ld.eager = l.trial(ld).left == 0
 		}
 		if ld.eager && ld.parts() {
@@ -84,25 +86,34 @@ func (l *lane) keep(n int, buf []byte) {
 // chosen notes a batch that has landed.
 func (l *lane) chosen(loads []*load) {
 	for _, ld := range loads {
-		if !ld.tries() {
-			continue
-		}
-		switch tr := l.trial(ld); {
+		switch {
+		case ld.appends():
 		case ld.eager:
-			tr.wait = 0
-		case tr.left > 0:
-			tr.left--
+			l.trial(ld).wait = 0
+		case ld.merge:
+			l.merging(ld).wait = 0
+		default:
+			l.merging(ld).pass()
+		}
+		if ld.tries() && !ld.eager {
+			l.trial(ld).pass()
 		}
 	}
 }
 
-// postpone lets the load be merged, whose keys the table has, and the next
-// trial wait.
+// postpone has the load go the slower way, because the table has its keys or
+// somebody else wrote one, and the next trial wait.
 func (l *lane) postpone(ld *load) {
-	tr := l.trial(ld)
+	tr := l.merging(ld)
+	if ld.eager {
+		tr = l.trial(ld)
+	}
 	tr.fail()
 	tr.left++ // the batch at hand
 }
+
+// pass notes a batch that went the slower way.
+func (tr *trial) pass() { tr.left = max(tr.left-1, 0) }
 
 // fail lets the next trial wait longer.
 func (tr *trial) fail() {
@@ -110,7 +121,14 @@ func (tr *trial) fail() {
 	tr.left = tr.wait
 }
 
-func (l *lane) trial(ld *load) *trial { return trialOf(&l.trials, trialKey{ld.table.OID, ld.repeated}) }
+// trial is that of a load's COPY, merging that of its MERGE.
+func (l *lane) trial(ld *load) *trial {
+	return trialOf(&l.trials, trialKey{table: ld.table.OID, repeated: ld.repeated})
+}
+
+func (l *lane) merging(ld *load) *trial {
+	return trialOf(&l.trials, trialKey{table: ld.table.OID, merge: true})
+}
 
 // trialOf gives the trial of a key.
 func trialOf(trials *map[trialKey]*trial, k trialKey) *trial {
