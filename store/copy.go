@@ -20,6 +20,8 @@ const maxSpare = 32 << 20
 const (
 	uniqueViolation  = "23505"
 	notNullViolation = "23502"
+	// featureNotSupported is what a table answers to a statement that it does not know.
+	featureNotSupported = "0A000"
 )
 
 // copy writes the encoded rows into their tables or stages.

@@ -99,7 +99,7 @@ func (t *transaction) refused(err error, requests []request, results []*pgconn.R
 	case r.sql == sameSQL && drifted(err):
 		return r.load.changedErr(t.batch)
 	case r.load != nil:
-		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == uniqueViolation && r.load.merged {
+		if r.load.merged && unmerged(err) {
 			t.held = r.load
 		}
 		return t.explain(err, r.load, nil)

@@ -6,6 +6,31 @@ import (
 	"github.com/sinkd/sinkd"
 )
 
+// Upserts leave tables alone that inherit from theirs.
+func TestMergeBesideHeirs(t *testing.T) {
+	f := setup(t)
+	f.exec(`DROP TABLE target; CREATE TABLE target (k bigint PRIMARY KEY, a text); CREATE TABLE heir () INHERITS (target);
+		INSERT INTO heir VALUES (1, 'heir'), (2, 'heir')`)
+	g := f.target(f.pinned(1), keyed("target", sinkd.Upsert), 1)
+	g.write("0 w k=1 a=x")
+	g.write("0 w k=1 a=y; 0 w k=2 a=y")
+	if got := one[string](f, `SELECT string_agg(concat(tableoid::regclass, k, a), ' ' ORDER BY tableoid::regclass::text, k) FROM target`); got != "heir1heir heir2heir target1y target2y" {
+		t.Errorf("rows %s", got)
+	}
+}
+
+// A table that knows no MERGE gets upserts all the same.
+func TestMergeUnknown(t *testing.T) {
+	f := setup(t)
+	f.exec(`DROP TABLE target; CREATE TABLE target (k bigint PRIMARY KEY, a text); CREATE RULE gone AS ON DELETE TO target DO ALSO NOTHING`)
+	g := f.target(f.pinned(1), keyed("target", sinkd.Upsert), 1)
+	g.write("0 w k=1 a=x")
+	g.write("0 w k=1 a=y; 0 w k=2 a=y")
+	if got := g.rows(); got != "(1,y) (2,y)" {
+		t.Errorf("rows %s", got)
+	}
+}
+
 // A key that another writer inserts while rows are merged gets what the batch has
 // for it, by a statement that knows of conflicts; so does the next batch.
 func TestMergeMeanwhile(t *testing.T) {

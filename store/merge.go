@@ -1,8 +1,11 @@
 package store
 
 import (
+	"errors"
 	"slices"
 	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sinkd/sinkd"
 )
@@ -162,15 +165,22 @@ func (ld *load) insertSQL(li list) string {
 // meanwhile, and tells nobody what it did. Where a trigger sees rows before they
 // are inserted, those that are updated have to pass it as well.
 func (ld *load) merges(li list) bool {
-	return ld.merge && ld.shape.merges && !ld.table.Staged && !ld.table.Triggers && ld.place == nil &&
+	return ld.merge && ld.shape.merge != "" && !ld.table.Staged && !ld.table.Triggers && ld.place == nil &&
 		!ld.appends() && !ld.ignores() && !ld.counts() && li.number == "" &&
 		len(li.columns) > ld.keys() && !ld.checks(li)
+}
+
+// unmerged tells that the error may be of MERGE alone: somebody else wrote a key,
+// or an extension to which the table belongs knows no MERGE.
+func unmerged(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (pg.Code == uniqueViolation || pg.Code == featureNotSupported)
 }
 
 // mergeSQL updates what the table has under the keys of a list, and inserts the
 // others.
 func (ld *load) mergeSQL(li list) string {
-	return "MERGE INTO " + ld.target() + " USING " + li.stage.name + " AS s ON " + ld.matches() +
+	return ld.shape.merge + ld.target() + " USING " + li.stage.name + " AS s ON " + ld.matches() +
 		" WHEN MATCHED THEN UPDATE SET " + ld.sets(li.columns, "s.") +
 		" WHEN NOT MATCHED THEN INSERT (" + names(li.columns, "") + ") VALUES (" + ld.values(li) + ")"
 }

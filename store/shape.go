@@ -17,8 +17,8 @@ type shape struct {
 	// view tells that Postgres does not say what an insert would check; instead,
 	// that triggers write in place of the view, which knows no conflicts.
 	view, instead bool
-	// merges tells that the server can MERGE into the table.
-	merges bool
+	// merge is how a MERGE into the table begins, empty where there can be none.
+	merge string
 }
 
 // columnShape is how a column is staged.
@@ -84,10 +84,13 @@ SELECT coalesce('OPERATOR(' || quote_ident(s.nspname) || '.' || o.oprname || ')'
  ORDER BY w.place`
 
 	// insteadSQL tells of a relation whether it is a view, and one that triggers
-	// write, or a table that the server, from PostgreSQL 15 on, can MERGE into.
+	// write, and how a MERGE into it begins, which PostgreSQL has from 15 on: a
+	// conflict is with the table's own keys, not those of tables that inherit
+	// from it.
 	insteadSQL = `
 SELECT c.relkind = 'v', EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgtype & 64 <> 0),
-       c.relkind IN ('r', 'p') AND current_setting('server_version_num')::int >= 150000
+       CASE WHEN current_setting('server_version_num')::int < 150000 THEN ''
+            ELSE CASE c.relkind WHEN 'r' THEN 'MERGE INTO ONLY ' WHEN 'p' THEN 'MERGE INTO ' ELSE '' END END
   FROM pg_class c WHERE c.oid = $1`
 )
 
@@ -139,6 +142,6 @@ func newShape(results []*pgconn.Result) *shape {
 		s.keys = append(s.keys, keyShape{operator: string(row[0]), collation: string(row[1])})
 	}
 	kind := results[2].Rows[0]
-	s.view, s.instead, s.merges = kind[0][0] == 1, kind[1][0] == 1, kind[2][0] == 1
+	s.view, s.instead, s.merge = kind[0][0] == 1, kind[1][0] == 1, string(kind[2])
 	return s
 }
