@@ -41,8 +41,8 @@ func (l *lane) apply(ctx context.Context, b *sinkd.Batch) error {
 	return Classify(errUnknown)
 }
 
-// attempt is one transaction, and another where the table turned out to have
-// keys that it was hoped not to have.
+// attempt is one transaction, and another where a quicker way failed that was
+// tried in hope.
 func (l *lane) attempt(ctx context.Context, b *sinkd.Batch) error {
 	if err := l.connect(ctx); err != nil {
 		return Classify(err)
@@ -101,7 +101,7 @@ type transaction struct {
 	*lane
 	batch *sinkd.Batch
 	loads []*load
-	// held is the load whose keys the table turned out to have.
+	// held is the load that has to go a slower way than the one that was tried.
 	held *load
 }
 

@@ -62,7 +62,7 @@ func (c *Comparison) readShape(ctx context.Context) error {
 	for _, q := range []struct {
 		sql  string
 		args [][]byte
-	}{{shapeSQL, [][]byte{oid}}, {keySQL, [][]byte{oid, key}}, {insteadSQL, [][]byte{oid}}} {
+	}{{shapeSQL, [][]byte{oid}}, {keySQL, [][]byte{oid, key}}, {kindSQL, [][]byte{oid}}} {
 		result := c.conn.PgConn().ExecParams(ctx, q.sql, q.args, nil, nil, []int16{pgtype.BinaryFormatCode}).Read()
 		if result.Err != nil {
 			return result.Err

@@ -16,11 +16,11 @@ import (
 // maxSpare bounds the buffer that is kept for streams that are written anew.
 const maxSpare = 32 << 20
 
-// uniqueViolation is what a table answers that has a key already.
+// What a table answers that has a key already, that wants a value, and that does
+// not know a statement.
 const (
-	uniqueViolation  = "23505"
-	notNullViolation = "23502"
-	// featureNotSupported is what a table answers to a statement that it does not know.
+	uniqueViolation     = "23505"
+	notNullViolation    = "23502"
 	featureNotSupported = "0A000"
 )
 

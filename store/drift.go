@@ -18,7 +18,8 @@ const divisionByZero = "22012"
 // sameSQL fails where the name leads to another table by now, or the table's
 // columns are not those that rows were encoded for; where $7 says so, also
 // where it has more. Where $8 is a key, also where no unique index is on it any
-// more: COPY and MERGE would double rows that the index keeps apart.
+// more: COPY and MERGE would double rows that the index keeps apart. Where $9 says
+// so, also where rows may not be merged into the table any more.
 //
 // A binary COPY carries no types. Where a column's type was changed, its bytes
 // would be read as those of another: a value that nobody sent, or a refusal as
@@ -33,6 +34,7 @@ SELECT 1 / (SELECT to_regclass($1)::oid = $2 AND count(w.name) = cardinality($3:
                           AND i.indnkeyatts = cardinality($8)
                           AND NOT EXISTS (SELECT FROM pg_attribute k, generate_series(0, i.indnkeyatts - 1) AS n
                                            WHERE k.attrelid = i.indrelid AND k.attnum = i.indkey[n] AND k.attname <> ALL ($8))))
+                   AND (NOT $9::boolean OR EXISTS (SELECT FROM pg_class c WHERE c.oid = $2 AND ` + mergeable + `))
               FROM pg_attribute a
               LEFT JOIN unnest($3::text[], $4::oid[], $5::integer[], $6::boolean[]) AS w(name, type, typmod, required)
                 ON w.name = a.attname AND w.type = a.atttypid
@@ -45,7 +47,7 @@ func (ld *load) same(whole bool) request {
 	if ld.direct() && !ld.appends() || ld.merged {
 		key = ld.table.Key
 	}
-	return request{sql: sameSQL, args: append(sameArgs(ld.table, whole), key), load: ld}
+	return request{sql: sameSQL, args: append(sameArgs(ld.table, whole), key, ld.merged), load: ld}
 }
 
 // sameArgs are the parameters of sameSQL up to the key.

@@ -86,7 +86,7 @@ type lane struct {
 	spare []byte
 	// buffers are those of the loads that parted in the batch in work.
 	buffers [][]byte
-	// trials are the tables that may be written directly.
+	// trials are the quicker ways into tables.
 	trials map[trialKey]*trial
 	// sifts are the tables whose refused rows may be looked for all at once.
 	sifts map[trialKey]*trial

@@ -23,9 +23,11 @@ type load struct {
 	// eager tells that rows with a key go straight into the table, in the hope
 	// that it has none of them.
 	eager bool
-	// merge tells that those that do not may enter by MERGE, in the hope that
-	// nobody else writes their keys meanwhile; merged that some do.
-	merge, merged bool
+	// mayMerge tells that rows which do not may enter by MERGE, in the hope that
+	// nobody else writes their keys meanwhile.
+	mayMerge bool
+	// merged tells that some of them do.
+	merged bool
 	// repeated tells that the rows stand for several records each, which have
 	// parted from the table's others.
 	repeated bool

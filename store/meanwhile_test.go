@@ -32,33 +32,45 @@ func TestMergeUnknown(t *testing.T) {
 }
 
 // A key that another writer inserts while rows are merged gets what the batch has
-// for it, by a statement that knows of conflicts; so does the next batch.
+// for it, by a statement that knows of conflicts.
 func TestMergeMeanwhile(t *testing.T) {
 	f := setup(t)
-	f.exec(`DROP TABLE target; CREATE TABLE target (k bigint PRIMARY KEY, a text); CREATE TABLE seen (n serial, said text);
-		CREATE FUNCTION say() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO seen (said) VALUES (left(current_query(), 6)); RETURN NULL; END';
-		CREATE TRIGGER u AFTER UPDATE ON target FOR EACH STATEMENT EXECUTE FUNCTION say()`)
+	f.exec(`DROP TABLE target; CREATE TABLE target (k bigint PRIMARY KEY, a text)`)
 	g := f.target(f.pinned(1), keyed("target", sinkd.Upsert), 1)
 	g.write("0 w k=1 a=x")
 	g.write("0 w k=1 a=y") // The next batch has no trial of COPY.
 	f.exec(`BEGIN; INSERT INTO target VALUES (2, 'other')`)
-	applied := make(chan error)
+	applied := make(chan error, 1)
 	b := g.batch(eventsOf("0 w k=1 a=z; 0 w k=2 a=z; 0 w k=3 a=z"))
 	go func() { applied <- g.store.Apply(t.Context(), 0, b) }()
 	f.until(`SELECT count(*) > 0 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-		WHERE l.locktype = 'transactionid' AND NOT l.granted AND a.datname = current_database()`)
+		WHERE l.locktype = 'transactionid' AND NOT l.granted AND a.datname = current_database()
+		AND (a.query LIKE 'MERGE%' OR current_setting('server_version_num')::int < 150000)`)
 	f.exec(`COMMIT`)
 	f.must(<-applied)
-	g.moved(b)
-	g.write("0 w k=2 a=w")
-	if got := g.rows(); got != "(1,z) (2,w) (3,z)" {
+	if got := g.rows(); got != "(1,z) (2,z) (3,z)" {
 		t.Errorf("rows %s", got)
 	}
-	want := "MERGE INSERT INSERT"
-	if one[int](f, `SELECT current_setting('server_version_num')::int`) < 150000 {
-		want = "INSERT INSERT INSERT"
+}
+
+// A trigger that was made after the table was read sees all rows.
+func TestMergeSparesNoTrigger(t *testing.T) {
+	f := setup(t)
+	f.exec(`DROP TABLE target; CREATE TABLE target (k bigint PRIMARY KEY, a text);
+		CREATE FUNCTION louder() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.a = upper(NEW.a); RETURN NEW; END'`)
+	g := f.target(f.pinned(1), keyed("target", sinkd.Upsert), 1)
+	g.write("0 w k=1 a=x")
+	g.write("0 w k=1 a=y")
+	f.exec(`CREATE TRIGGER louder BEFORE INSERT ON target FOR EACH ROW EXECUTE FUNCTION louder()`)
+	err := g.store.Apply(f.Context(), 0, g.batch(eventsOf("0 w k=1 a=z; 0 w k=2 a=z")))
+	if err != nil { // what was read is not true any more
+		f.class(err, sinkd.Schema)
+		table, err := g.store.Table(f.Context(), g.route, "t")
+		f.must(err)
+		g.table = table
+		g.write("0 w k=1 a=z; 0 w k=2 a=z")
 	}
-	if got := one[string](f, `SELECT string_agg(rtrim(said), ' ' ORDER BY n) FROM seen`); got != want {
-		t.Errorf("statements %s, want %s", got, want)
+	if got := g.rows(); got != "(1,Z) (2,Z)" {
+		t.Errorf("rows %s", got)
 	}
 }

@@ -160,18 +160,16 @@ func (ld *load) insertSQL(li list) string {
 	return b.String()
 }
 
-// merges tells that the rows of a list enter by MERGE. It costs Postgres less than
-// an insert that conflicts, but it does not know of keys that others write
-// meanwhile, and tells nobody what it did. Where a trigger sees rows before they
-// are inserted, those that are updated have to pass it as well.
+// merges tells that the rows of a list enter by MERGE, which costs Postgres less
+// than an insert that conflicts. It cannot tell by ranges what it did, and lists
+// that share a stage may have keys in common.
 func (ld *load) merges(li list) bool {
-	return ld.merge && ld.shape.merge != "" && !ld.table.Staged && !ld.table.Triggers && ld.place == nil &&
-		!ld.appends() && !ld.ignores() && !ld.counts() && li.number == "" &&
-		len(li.columns) > ld.keys() && !ld.checks(li)
+	return ld.mayMerge && ld.shape.merges && !ld.table.Staged && li.number == "" &&
+		!ld.ignores() && !ld.counts() && ld.place == nil && len(li.columns) > ld.keys() && !ld.checks(li)
 }
 
 // unmerged tells that the error may be of MERGE alone: somebody else wrote a key,
-// or an extension to which the table belongs knows no MERGE.
+// or the table has rules, or belongs to an extension, that know no MERGE.
 func unmerged(err error) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && (pg.Code == uniqueViolation || pg.Code == featureNotSupported)
@@ -180,7 +178,7 @@ func unmerged(err error) bool {
 // mergeSQL updates what the table has under the keys of a list, and inserts the
 // others.
 func (ld *load) mergeSQL(li list) string {
-	return ld.shape.merge + ld.target() + " USING " + li.stage.name + " AS s ON " + ld.matches() +
+	return "MERGE INTO " + ld.target() + " USING " + li.stage.name + " AS s ON " + ld.matches() +
 		" WHEN MATCHED THEN UPDATE SET " + ld.sets(li.columns, "s.") +
 		" WHEN NOT MATCHED THEN INSERT (" + names(li.columns, "") + ") VALUES (" + ld.values(li) + ")"
 }

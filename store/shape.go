@@ -17,8 +17,8 @@ type shape struct {
 	// view tells that Postgres does not say what an insert would check; instead,
 	// that triggers write in place of the view, which knows no conflicts.
 	view, instead bool
-	// merge is how a MERGE into the table begins, empty where there can be none.
-	merge string
+	// merges tells that rows may be merged into the table.
+	merges bool
 }
 
 // columnShape is how a column is staged.
@@ -83,15 +83,19 @@ SELECT coalesce('OPERATOR(' || quote_ident(s.nspname) || '.' || o.oprname || ')'
         LEFT JOIN pg_namespace n ON n.oid = l.collnamespace) ON a.attname::text = w.name
  ORDER BY w.place`
 
-	// insteadSQL tells of a relation whether it is a view, and one that triggers
-	// write, and how a MERGE into it begins, which PostgreSQL has from 15 on: a
-	// conflict is with the table's own keys, not those of tables that inherit
-	// from it.
-	insteadSQL = `
+	// kindSQL tells of a relation whether it is a view, one that triggers write,
+	// and a table that rows may be merged into, see mergeable.
+	kindSQL = `
 SELECT c.relkind = 'v', EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgtype & 64 <> 0),
-       CASE WHEN current_setting('server_version_num')::int < 150000 THEN ''
-            ELSE CASE c.relkind WHEN 'r' THEN 'MERGE INTO ONLY ' WHEN 'p' THEN 'MERGE INTO ' ELSE '' END END
+       current_setting('server_version_num')::int >= 150000 AND ` + mergeable + `
   FROM pg_class c WHERE c.oid = $1`
+
+	// mergeable is the condition that MERGE does to the table c what an insert
+	// with ON CONFLICT does, and for less: it would find the keys of tables that
+	// inherit, lock and plan all partitions for each batch, and have triggers and
+	// foreign keys run by the plans that merges want. A trigger before an insert
+	// would not see rows that are updated.
+	mergeable = `c.relkind = 'r' AND NOT c.relhassubclass AND NOT c.relhastriggers`
 )
 
 // maxShapes bounds the tables that a session remembers.
@@ -103,15 +107,15 @@ func (l *lane) shapeOf(ctx context.Context, t *sinkd.Table) (*shape, error) {
 		return s, nil
 	}
 	if l.prepared[shapeSQL] == nil {
-		if err := l.prepare(ctx, shapeSQL, keySQL, insteadSQL); err != nil {
+		if err := l.prepare(ctx, shapeSQL, keySQL, kindSQL); err != nil {
 			return nil, Classify(err)
 		}
 	}
 	results, err := l.exchange(ctx,
 		request{sql: shapeSQL, args: []any{t.OID}},
 		request{sql: keySQL, args: []any{t.OID, t.Key}},
-		request{sql: insteadSQL, args: []any{t.OID}},
-		request{sql: sameSQL, args: append(sameArgs(t, false), []string(nil))})
+		request{sql: kindSQL, args: []any{t.OID}},
+		request{sql: sameSQL, args: append(sameArgs(t, false), []string(nil), false)})
 	if drifted(err) {
 		return nil, &sinkd.Error{Class: sinkd.Schema, Err: errChanged}
 	}
@@ -142,6 +146,6 @@ func newShape(results []*pgconn.Result) *shape {
 		s.keys = append(s.keys, keyShape{operator: string(row[0]), collation: string(row[1])})
 	}
 	kind := results[2].Rows[0]
-	s.view, s.instead, s.merge = kind[0][0] == 1, kind[1][0] == 1, string(kind[2])
+	s.view, s.instead, s.merges = kind[0][0] == 1, kind[1][0] == 1, kind[2][0] == 1
 	return s
 }

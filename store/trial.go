@@ -2,7 +2,7 @@ package store
 
 import "github.com/sinkd/sinkd"
 
-// maxWait is how many batches are merged at most between two trials.
+// maxWait is how many batches go the slower way at most between two trials.
 const maxWait = 256
 
 // trial is a quicker way for rows into a table with a key, which is taken in the
@@ -32,7 +32,7 @@ func (l *lane) choose(loads []*load) []*load {
 	var chosen []*load
 	parts := 0
 	for _, ld := range loads {
-		if ld.merge = !ld.appends() && l.merging(ld).left == 0; ld.tries() {
+		if ld.mayMerge = !ld.appends() && l.merging(ld).left == 0; ld.tries() {
 			ld.eager = l.trial(ld).left == 0
 		}
 		if ld.eager && ld.parts() {
@@ -90,9 +90,9 @@ func (l *lane) chosen(loads []*load) {
 		case ld.appends():
 		case ld.eager:
 			l.trial(ld).wait = 0
-		case ld.merge:
+		case ld.merged:
 			l.merging(ld).wait = 0
-		default:
+		case !ld.mayMerge:
 			l.merging(ld).pass()
 		}
 		if ld.tries() && !ld.eager {
