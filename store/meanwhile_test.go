@@ -3,6 +3,8 @@ package store_test
 import (
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/sinkd/sinkd"
 )
 
@@ -39,14 +41,20 @@ func TestMergeMeanwhile(t *testing.T) {
 	g := f.target(f.pinned(1), keyed("target", sinkd.Upsert), 1)
 	g.write("0 w k=1 a=x")
 	g.write("0 w k=1 a=y") // The next batch has no trial of COPY.
-	f.exec(`BEGIN; INSERT INTO target VALUES (2, 'other')`)
+	other, err := pgx.Connect(f.Context(), f.url)
+	f.must(err)
+	defer func() { _ = other.Close(t.Context()) }()
+	tx, err := other.Begin(f.Context())
+	f.must(err)
+	_, err = tx.Exec(f.Context(), `INSERT INTO target VALUES (2, 'other')`)
+	f.must(err)
 	applied := make(chan error, 1)
 	b := g.batch(eventsOf("0 w k=1 a=z; 0 w k=2 a=z; 0 w k=3 a=z"))
 	go func() { applied <- g.store.Apply(t.Context(), 0, b) }()
 	f.until(`SELECT count(*) > 0 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 		WHERE l.locktype = 'transactionid' AND NOT l.granted AND a.datname = current_database()
 		AND (a.query LIKE 'MERGE%' OR current_setting('server_version_num')::int < 150000)`)
-	f.exec(`COMMIT`)
+	f.must(tx.Commit(f.Context()))
 	f.must(<-applied)
 	if got := g.rows(); got != "(1,z) (2,z) (3,z)" {
 		t.Errorf("rows %s", got)
