@@ -15,12 +15,12 @@ build: ## build bin/sinkd
 # Nothing is taken from Go's cache of results: it does not know of what tests
 # build and start.
 test: need bin/helm-$(HELM) ## run all tests, with the race detector, on a real broker and real databases
-	go test -race -count 1 -timeout 20m ./...
+	go test -race -count 1 -timeout 25m ./...
 	SINKD_LAB_POSTGRES=18 go test -race -count 1 -timeout 10m ./migrations ./store
 
-lint: bin/golangci-lint-$(GOLANGCI_LINT) bin/govulncheck-$(GOVULNCHECK) ## check form, imports and known vulnerabilities
-	go vet ./...
-	bin/golangci-lint-$(GOLANGCI_LINT) run
+# With the race detector, as the tests: else all packages are compiled twice.
+lint: need bin/golangci-lint-$(GOLANGCI_LINT) bin/govulncheck-$(GOVULNCHECK) ## vet; check form, imports and known vulnerabilities
+	GOFLAGS=-race bin/golangci-lint-$(GOLANGCI_LINT) run
 	bin/golangci-lint-$(GOLANGCI_LINT) fmt --diff
 	@# 3 = found something; anything else that is not 0 is no access to the list.
 	bin/govulncheck-$(GOVULNCHECK) ./cmd/... || { test $$? -ne 3 && echo "govulncheck could not run: known vulnerabilities were NOT checked" >&2; }
@@ -58,7 +58,7 @@ matrix: need ## run the database tests on PostgreSQL 14 to 18
 	for version in 14 15 16 17 18; do SINKD_LAB_POSTGRES=$$version go test -race -timeout 30m -count 1 ./migrations ./store ./integration || exit 1; done
 
 ci: FUZZTIME = 60s
-ci: need build lint test fuzz demo ## do what .ci/run does
+ci: need lint test fuzz demo ## do what .ci/run does
 
 need:
 	@.ci/need
@@ -71,6 +71,7 @@ bin/govulncheck-$(GOVULNCHECK):
 	GOBIN=$(CURDIR)/bin go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK)
 	mv bin/govulncheck $@
 
+# By the flags of the demo, which compile faster and share the standard library.
 bin/helm-$(HELM):
-	GOBIN=$(CURDIR)/bin go install helm.sh/helm/v3/cmd/helm@$(HELM)
+	CGO_ENABLED=0 GOBIN=$(CURDIR)/bin go install -gcflags=all=-l helm.sh/helm/v3/cmd/helm@$(HELM)
 	mv bin/helm $@
