@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"slices"
@@ -27,7 +26,7 @@ func (c *Comparison) load(ctx context.Context, b *sinkd.Batch, ld *load) error {
 	}
 	c.spare = ld.located(b, c.spare[:0])
 	columns := listColumn + ", " + offsetColumn + ", " + names(ld.columns, "")
-	_, err := c.conn.PgConn().CopyFrom(ctx, bytes.NewReader(c.spare), copySQL(chunk, columns))
+	err := copyFrom(ctx, c.conn.PgConn(), c.spare, copySQL(chunk, columns))
 	if cap(c.spare) > maxSpare {
 		c.spare = nil
 	}

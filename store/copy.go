@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -75,8 +74,7 @@ func (ld *load) heldBy(err error) bool {
 func (l *lane) copyRows(ctx context.Context, stream []byte, sql string) error {
 	ctx, cancel := l.deadline(ctx, 1)
 	defer cancel()
-	_, err := l.conn.CopyFrom(ctx, bytes.NewReader(stream), sql)
-	return err
+	return copyFrom(ctx, l.conn, stream, sql)
 }
 
 func copySQL(into, columns string) string {
