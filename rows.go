@@ -75,12 +75,12 @@ func (r *Rows) Tuple(n int) []byte {
 // Part gives the rows that stand for several records apart from the others, each
 // in their order. Those are written anew behind spare, which may be nil.
 func (r *Rows) Part(spare []byte) (repeated, others *Rows) {
-	parts := [2]Rows{*r, *r}
-	repeated, others = &parts[0], &parts[1]
-	for _, part := range []*Rows{repeated, others} {
-		part.Row, part.Repeated = nil, nil
+	begin := func(buf []byte) *Rows {
+		part := *r
+		part.Buf, part.Row, part.Repeated = append(buf, CopyHeader...), nil, nil
+		return &part
 	}
-	repeated.Buf, others.Buf = []byte(CopyHeader), append(spare, CopyHeader...)
+	repeated, others = begin(nil), begin(spare)
 	next := r.Repeated
 	for n, row := range r.Row {
 		to := others

@@ -32,9 +32,8 @@ func (l *lane) choose(loads []*load) []*load {
 	var chosen []*load
 	parts := 0
 	for _, ld := range loads {
-		if ld.mayMerge = !ld.appends() && l.merging(ld).left == 0; ld.tries() {
-			ld.eager = l.trial(ld).left == 0
-		}
+		ld.mayMerge = !ld.appends() && l.merging(ld).left == 0
+		ld.eager = ld.tries() && l.trial(ld).left == 0
 		if ld.eager && ld.parts() {
 			repeated := ld.part(l.buffer(parts))
 			l.keep(parts, ld.rows[0].Buf)

@@ -17,6 +17,8 @@ type fold struct {
 	// slots hold 1 + an index in keys, 0 where they are free.
 	slots []int32
 	keys  []folded
+	// again tells that a key came several times.
+	again bool
 }
 
 // folded is one key. Of its rows in the batch, at most one of each kind is
@@ -67,7 +69,7 @@ func (f *fold) open(n int) {
 	clear(f.slots)
 }
 
-func (f *fold) reset() { f.slots, f.keys = f.slots[:0], f.keys[:0] }
+func (f *fold) reset() { f.slots, f.keys, f.again = f.slots[:0], f.keys[:0], false }
 
 // keyed gives a row of the key, from where its key begins.
 func (t *target) keyed(k *folded) []byte {
@@ -95,7 +97,7 @@ func (e *Encoder) foldWrite(t *target, g *group, start int) (skipped bool) {
 	key := keyOf(tuple, t.keys)
 	k, known := t.fold.find(e, t, key)
 	if known && k.row >= 0 {
-		k.again = true
+		k.again, t.fold.again = true, true
 		if t.route.Mode == sinkd.Ignore || t.newer != nil && t.compare(k, tuple, key) < 0 {
 			g.buf = g.buf[:start]
 			return true

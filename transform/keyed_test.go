@@ -142,7 +142,12 @@ func TestKeyed(t *testing.T) {
 		{
 			"ignore", &sinkd.Route{Mode: sinkd.Ignore}, keyedTable(1, "k int", "a text", "b text="),
 			[]string{`{"k":1,"a":"x"}`, `{"k":1,"a":"y","b":"z"}`, "1 -> nil", `{"k":0}`},
-			[]string{"write k=0 a=- @3", "write k=1 a=x @0", "2 rows, 2 skipped, 0 dead"},
+			[]string{"write k=0 a=- @3", "repeated write k=1 a=x @0", "2 rows, 2 skipped, 0 dead"},
+		},
+		{
+			"ignore in order", &sinkd.Route{Mode: sinkd.Ignore}, keyedTable(1, "k int", "a text", "b text="),
+			[]string{`{"k":1,"a":"x"}`, `{"k":1,"a":"y"}`, `{"k":2,"a":"z"}`},
+			[]string{"repeated write k=1 a=x @0", "write k=2 a=z @2", "2 rows, 1 skipped, 0 dead"},
 		},
 		{
 			"ignore needs NOT NULL", &sinkd.Route{Mode: sinkd.Ignore}, keyedTable(1, "k int", "a text!"),
@@ -206,7 +211,7 @@ func TestKeyed(t *testing.T) {
 			"version", versioned(), keyedTable(1, "k int", "a text", "v int"),
 			[]string{`{"k":1,"a":"x","v":2}`, `{"k":1,"a":"y","v":1}`, `{"k":1,"v":2}`, "1 -> nil", `{"k":1,"v":-1}`, `{"k":1}`, `{"k":1,"v":null}`},
 			[]string{
-				"delete k=1 @3", "write k=1 v=-1 @4",
+				"delete k=1 @3", "repeated write k=1 v=-1 @4",
 				"column v (int): field v is missing, and it is the version that tells which of two records is newer @5",
 				"column v (int): field v is null, and it is the version that tells which of two records is newer @6",
 				"4 rows, 1 skipped, 2 dead",

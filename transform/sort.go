@@ -37,12 +37,17 @@ func (e *Encoder) arrange(t *target, g *group) {
 	s := &e.sorter
 	s.read(t, g)
 	s.sort(s.items, 0)
-	if !s.moved && g.dead == 0 {
-		return
-	}
 	again := e.repeats(t, g)
 	if again != nil {
 		g.repeated = e.spares.number()
+	}
+	if !s.moved && g.dead == 0 {
+		for n := range again {
+			if again[n] {
+				g.repeated = append(g.repeated, int32(n))
+			}
+		}
+		return
 	}
 	buf, row := e.spares.get(g.size)
 	buf = append(slices.Grow(buf, g.size), sinkd.CopyHeader...)
@@ -60,10 +65,10 @@ func (e *Encoder) arrange(t *target, g *group) {
 	g.buf, g.row = buf, row
 }
 
-// repeats tells which rows of a group that has superseded ones stand for several
-// records of their key.
+// repeats tells which rows of a group stand for several records of their key, nil
+// where no key came several times.
 func (e *Encoder) repeats(t *target, g *group) []bool {
-	if g.dead == 0 || g == t.gone {
+	if !t.fold.again || g == t.gone {
 		return nil
 	}
 	rows := slices.Grow(e.sorter.again[:0], len(g.row))[:len(g.row)]
