@@ -61,6 +61,7 @@ func TestSessionsAreOurs(t *testing.T) {
 		    current_setting('statement_timeout'), current_setting('idle_in_transaction_session_timeout'), current_setting('search_path'));
 		RETURN NEW; END $$; CREATE TRIGGER note BEFORE INSERT ON target FOR EACH ROW EXECUTE FUNCTION note()`)
 	s := f.pinned(1, func(c *store.Config) { c.Writer = "0123abcd"; c.LockTimeout = 1500 * time.Millisecond })
+	f.must(s.Connect(f.Context(), 0))
 	f.must(s.Apply(f.Context(), 0, f.batch(from(f.claim(s), 0, 1))))
 	if got := one[string](f, `SELECT note FROM target`); got != `sinkd/p/0123abcd UTC 1500ms 1min 10s "$user", public` {
 		t.Errorf("session %s", got)
@@ -80,6 +81,8 @@ func TestConnectErrorsAreTransient(t *testing.T) {
 		s := f.open(func(c *store.Config) { c.URL = func() (string, error) { return u.String(), nil } })
 		_, err := s.Positions(f.Context())
 		e := f.class(err, sinkd.Transient)
+		f.class(s.Reach(f.Context()), sinkd.Transient)
+		f.class(s.Connect(f.Context(), 0), sinkd.Transient)
 		f.class(s.Apply(f.Context(), 0, f.batch(from(&sinkd.Claim{}, 0, 1))), sinkd.Transient)
 		if strings.Contains(e.Error(), "hunter2") {
 			t.Errorf("the password is in %q", e)

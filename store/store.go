@@ -138,6 +138,12 @@ func (s *Store) Close(ctx context.Context) {
 	}
 }
 
+// Reach opens the session that positions are claimed on, which the first call
+// that needs it does otherwise.
+func (s *Store) Reach(ctx context.Context) error {
+	return s.control.do(ctx, func(context.Context, *pgx.Conn) error { return nil })
+}
+
 // Ping tells whether the database answers, and takes writes.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.watch.do(ctx, func(ctx context.Context, conn *pgx.Conn) error { return conn.Ping(ctx) })
@@ -163,6 +169,14 @@ func (s *Store) discard(conn *pgconn.PgConn) {
 
 // in puts the bookkeeping schema in for {s} in a statement.
 func (s *Store) in(sql string) string { return strings.ReplaceAll(sql, "{s}", s.schema) }
+
+// Connect opens the lane's session, which the first Apply does otherwise.
+func (s *Store) Connect(ctx context.Context, lane int) error {
+	if err := s.lanes[lane].connect(ctx); err != nil {
+		return Classify(err)
+	}
+	return nil
+}
 
 // Apply makes the batch take effect on the lane's session: its rows, dead
 // letters, ledger and positions, in one transaction. It answers nil where that

@@ -9,8 +9,10 @@ import (
 	"github.com/sinkd/sinkd"
 )
 
-// apply lands what the builder hands over, one batch after the other.
+// apply lands what the builder hands over, one batch after the other. It opens
+// its session while the group is joined; where it cannot, the first batch does.
 func (l *lane) apply(ctx context.Context, in <-chan *flight) {
+	_ = l.flow.cfg.Store.Connect(ctx, l.id)
 	for fl := range in {
 		l.land(ctx, fl.batch, fl.encoded)
 		l.flow.health.moved(l.id)

@@ -20,6 +20,7 @@ const closing = 10 * time.Millisecond
 // the applier, until the context ends or the lane is drained.
 func (l *lane) build(ctx context.Context, out chan<- *flight) {
 	defer close(out)
+	l.foresee(ctx)
 	for {
 		fl := l.next(ctx)
 		if fl == nil {
@@ -32,6 +33,24 @@ func (l *lane) build(ctx context.Context, out chan<- *flight) {
 		case out <- fl:
 		case <-ctx.Done():
 			l.finish(fl)
+			return
+		}
+	}
+}
+
+// foreseen bounds the tables that are read before there is a record for them.
+const foreseen = 4
+
+// foresee gives the encoder the tables of the topics that are named and there,
+// while the group is joined, where they are few. What cannot be had is met again
+// with the first record.
+func (l *lane) foresee(ctx context.Context) {
+	topics := l.flow.cfg.Topics
+	if len(topics) > foreseen {
+		return
+	}
+	for _, t := range topics {
+		if l.flow.present[t] && l.supplyOne(ctx, sinkd.Need{Topic: t}) != nil {
 			return
 		}
 	}
@@ -80,14 +99,15 @@ func (l *lane) working(s laneState) {
 }
 
 // due tells whether a batch is to be taken now, or else when to look again: at
-// once where a whole batch is queued; otherwise when nothing is under way and
-// the interval since the last commit has passed. The mutex is held.
+// once where a whole batch is queued, or all that there will be; otherwise when
+// nothing is under way and the interval since the last commit has passed. The
+// mutex is held.
 func (l *lane) due(now time.Time) (bool, time.Time) {
 	never := now.Add(time.Hour)
 	if l.full(now) {
 		return true, now
 	}
-	if len(l.flights) > 0 {
+	if len(l.flights) > 0 && !l.aimed() {
 		return false, never
 	}
 	at, calm := never, l.calm(now)

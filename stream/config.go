@@ -125,6 +125,9 @@ type Catalog interface {
 
 // Applier writes a batch and moves its positions, in one transaction.
 type Applier interface {
+	// Connect opens the session that the lane's batches will use, which the first
+	// Apply does otherwise.
+	Connect(ctx context.Context, lane int) error
 	// Apply answers nil where the batch has landed, else a *sinkd.Error:
 	// nothing of the batch landed then.
 	Apply(ctx context.Context, lane int, b *sinkd.Batch) error

@@ -116,6 +116,12 @@ func New(cfg Config) (*Flow, error) {
 	return f, nil
 }
 
+// Reach connects to the brokers, which Run does otherwise.
+func (f *Flow) Reach(ctx context.Context) error {
+	_, err := f.brokers.cluster(ctx)
+	return err
+}
+
 // Run moves records until ctx is done, which drains: what was read lands, then
 // the group is left. When abort is done, everything stops where it is. Run
 // waits for brokers and database without end; it fails only where the pipeline

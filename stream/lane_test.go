@@ -1,7 +1,11 @@
 package stream
 
 import (
+	"context"
+	"errors"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -134,6 +138,59 @@ func TestLastBatchOfACatchUpWaitsForNothing(t *testing.T) {
 	q.push(records(0, 5, 3))
 	if due, _ := l.due(l.ended); !due {
 		t.Error("the batch with the target in it is not due at once")
+	}
+	l.flights = []*flight{{}}
+	if due, _ := l.due(l.ended); !due {
+		t.Error("it is not due while another one is under way")
+	}
+}
+
+// eager notes what a lane asks for before it has a record.
+type eager struct {
+	keeper
+	blank
+	Catalog
+	lanes    []int
+	asked    []string
+	supplied []string
+}
+
+func (e *eager) Connect(_ context.Context, lane int) error {
+	e.lanes = append(e.lanes, lane)
+	return nil
+}
+
+func (e *eager) Table(_ context.Context, topic string) (*sinkd.Table, error) {
+	e.asked = append(e.asked, topic)
+	if topic == "refused" {
+		return nil, &sinkd.Error{Class: sinkd.Configuration, Err: errors.New("no table")}
+	}
+	return &sinkd.Table{}, nil
+}
+
+func (e *eager) Supply(topic string, _ *sinkd.Table) error {
+	e.supplied = append(e.supplied, topic)
+	return nil
+}
+
+// A lane has its session, and the tables of few topics, before its first record.
+func TestLaneIsReadyBeforeItsFirstRecord(t *testing.T) {
+	for _, c := range []struct{ topics, asked, supplied []string }{
+		{[]string{"a", "absent", "b"}, []string{"a", "b"}, []string{"a", "b"}},
+		{[]string{"a", "refused", "b"}, []string{"a", "refused"}, []string{"a"}},
+		{[]string{"a", "b", "c", "d", "e"}, nil, nil},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			e := &eager{}
+			l, _, _ := workOn(t, &e.keeper, func(f *Flow) {
+				f.cfg.Store, f.cfg.Catalog, f.cfg.NewEncoder = e, e, func() Encoder { return e }
+				f.cfg.Topics, f.present = c.topics, map[string]bool{"a": true, "b": true, "c": true, "d": true, "e": true, "refused": true}
+			})
+			synctest.Wait()
+			if !slices.Equal(e.lanes, []int{l.id}) || !slices.Equal(e.asked, c.asked) || !slices.Equal(e.supplied, c.supplied) {
+				t.Errorf("%v: sessions of lanes %v, tables of %v asked for, of %v supplied", c.topics, e.lanes, e.asked, e.supplied)
+			}
+		})
 	}
 }
 

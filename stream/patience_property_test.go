@@ -109,13 +109,10 @@ func muddle(t *testing.T, r *rand.Rand) (*picky, *lane, []*queue) {
 	for range 10 {
 		k.needs[r.Int64N(end)] = r.Int64N(end + 20)
 	}
-	l, parent, child := work(t, k)
 	p := &picky{keeper: k, took: map[int32][]int64{}}
-	l.mu.Lock() // it works already
-	l.flow.cfg.Store = p
-	l.flow.cfg.MaxRate = []int{0, 50}[r.IntN(2)]
-	l.sizer = newSizer(1+r.IntN(60), time.Second)
-	l.mu.Unlock()
+	l, parent, child := workOn(t, k, func(f *Flow) {
+		f.cfg.Store, f.cfg.MaxRate, f.cfg.BatchRecords = p, []int{0, 50}[r.IntN(2)], 1+r.IntN(60)
+	})
 	queues := []*queue{parent, child, l.with(2, 0), l.with(3, 0)}
 	for range 400 {
 		time.Sleep(time.Duration(r.IntN(400)) * time.Millisecond)

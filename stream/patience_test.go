@@ -40,6 +40,8 @@ type keeper struct {
 	refused, mixed int
 }
 
+func (*keeper) Connect(context.Context, int) error { return nil }
+
 func (k *keeper) Apply(_ context.Context, _ int, b *sinkd.Batch) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -101,6 +103,12 @@ func (blank) Recycle(*sinkd.Batch)              {}
 // work runs a lane over the keeper until the test ends.
 func work(t *testing.T, k *keeper) (l *lane, parent, child *queue) {
 	t.Helper()
+	return workOn(t, k, func(*Flow) {})
+}
+
+// workOn is work where the flow is changed before.
+func workOn(t *testing.T, k *keeper, change func(*Flow)) (l *lane, parent, child *queue) {
+	t.Helper()
 	k.t, k.next, k.landed, k.when = t, map[int32]int64{}, map[int32][]int64{}, map[int64]time.Time{}
 	f := &Flow{
 		cfg: Config{
@@ -110,6 +118,7 @@ func work(t *testing.T, k *keeper) (l *lane, parent, child *queue) {
 		budget: newBudget(1 << 30), metrics: NewMetrics(prometheus.NewRegistry(), "p"), log: slog.New(slog.DiscardHandler),
 		enough: make(chan struct{}), assigned: assignment{parts: map[sinkd.Partition]*part{}},
 	}
+	change(f)
 	f.health, f.caught = newHealth(f), newCaughtUp(f)
 	l = newLane(f, 0)
 	f.lanes = []*lane{l}

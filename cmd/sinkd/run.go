@@ -62,6 +62,7 @@ func (r *runCommand) Run(p *program) error {
 func (s *service) run(drain, abort context.Context) error {
 	s.log.Info("starting", slog.String("version", s.build.version), slog.String("writer", s.writer),
 		slog.String("guarantee", s.guarantee), slog.Any("limits", s.limits))
+	s.reach(drain)
 	if err := s.prepare(drain); err != nil {
 		if drain.Err() != nil {
 			return aborted(abort)

@@ -101,6 +101,16 @@ func (s *service) show(ctx context.Context) {
 	}
 }
 
+// reach connects to the brokers, and to the database for claims, while the
+// bookkeeping is brought up to date. Whoever needs what it does not get tries
+// again, and says so.
+func (s *service) reach(ctx context.Context) {
+	go func() { _ = s.flow.Reach(ctx) }()
+	if !s.cfg.Idempotent() {
+		go func() { _ = s.store.Reach(ctx) }()
+	}
+}
+
 // prepare waits for the database and brings the bookkeeping up to date. It
 // tries without end; errors are what waiting does not mend.
 func (s *service) prepare(ctx context.Context) error {
