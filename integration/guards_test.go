@@ -27,7 +27,7 @@ func TestQueueBelongsToOneClaim(t *testing.T) {
 	tx := w.begin()
 	w.txExec(tx, `SELECT FROM sinkd.offsets FOR UPDATE`)
 	w.produce(100, 1) // a batch that waits for the row
-	eventually(t, 10*time.Second, "no session waits for the position", func() error {
+	eventually(t, time.Minute, "no session waits for the position", func() error {
 		if query[int](w, `SELECT count(*) FROM pg_stat_activity
 			WHERE wait_event_type = 'Lock' AND datname = current_database()`)[0] == 0 {
 			return errors.New("none")
@@ -35,7 +35,7 @@ func TestQueueBelongsToOneClaim(t *testing.T) {
 		return nil
 	})
 	w.produce(1000, 1) // encoded, or in the queue
-	eventually(t, 10*time.Second, "no record is queued", func() error { return s.queued(500) })
+	eventually(t, time.Minute, "no record is queued", func() error { return s.queued(500) })
 	w.txExec(tx, `UPDATE sinkd.offsets SET claim = gen_random_uuid()`)
 	try(t, tx.Commit(t.Context()))
 	w.complete()

@@ -103,22 +103,20 @@ type operator struct {
 	log    []string
 }
 
-// work goes on until the context ends; what was begun is ended.
+// work does each thing once in a round, in random order, until the context ends;
+// what was begun is ended.
 func (o *operator) work(ctx context.Context) error {
+	round := []func(context.Context) error{o.pause, o.set, o.set, o.replay, o.replay}
 	for ctx.Err() == nil {
-		var err error
-		switch o.random.IntN(5) {
-		case 0:
-			err = o.pause(ctx)
-		case 1, 2:
-			err = o.set(ctx)
-		default:
-			err = o.replay(ctx)
+		for _, n := range o.random.Perm(len(round)) {
+			if err := round[n](ctx); err != nil {
+				return err
+			}
+			pause(ctx, time.Duration(100+o.random.IntN(400))*time.Millisecond)
+			if ctx.Err() != nil {
+				break
+			}
 		}
-		if err != nil {
-			return err
-		}
-		pause(ctx, time.Duration(100+o.random.IntN(400))*time.Millisecond)
 	}
 	return nil
 }

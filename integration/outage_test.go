@@ -138,7 +138,8 @@ func TestPostgresAway(t *testing.T) {
 			t.Parallel()
 			const partitions = 4
 			w := newWorld(t, partitions)
-			through, proxy := w.proxied()
+			// Within the outage a member that sends no heartbeats is expelled.
+			through, proxy := w.proxied("SINKD_KAFKA_SESSION_TIMEOUT", (outage() / 2).String())
 			stop := w.feed(10, partitions)
 			a, b := start(t, through), start(t, through)
 			balanced(t, 30*time.Second, 2, a, b)

@@ -32,7 +32,7 @@ func TestRefusedRecordsAreFoundTogether(t *testing.T) {
 			t.Parallel()
 			w := offended(t)
 			w.exec(ddl)
-			catchUp(t, w.env().with("SINKD_MODE", mode, "SINKD_LANES", "1"))
+			catchUp(t, w.env().with("SINKD_MODE", mode, "SINKD_LANES", "1", "SINKD_BATCH_INTERVAL", "5s"))
 			w.exact()
 			if n := query[int](w, `SELECT count(DISTINCT batch_id) FROM sinkd.batches WHERE records > 0`)[0]; n > 10 {
 				t.Errorf("%d batches", n)

@@ -231,7 +231,7 @@ func (v *victim) stall(ctx context.Context, f *lab.Fault, s strike) bool {
 
 // fired waits for a fault, and disarms it where it does not strike.
 func (v *victim) fired(ctx context.Context, f *lab.Fault) bool {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	defer f.Disarm()
 	return f.Wait(ctx) == nil

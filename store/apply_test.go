@@ -170,7 +170,7 @@ func TestStatementTimeoutSplits(t *testing.T) {
 	f := setup(t)
 	f.exec(`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.1); RETURN NEW; END';
 		CREATE TRIGGER slow BEFORE INSERT ON target FOR EACH ROW EXECUTE FUNCTION slow()`)
-	s := f.pinned(1, func(c *store.Config) { c.StatementTimeout = 300 * time.Millisecond })
+	s := f.pinned(1, func(c *store.Config) { c.StatementTimeout = 2 * time.Second })
 	c := f.claim(s)
 	if e := f.class(s.Apply(f.Context(), 0, f.batch(from(c, 0, 50))), sinkd.Transient); e.SQLState != "57014" || !e.Split {
 		t.Errorf("%+v", e)

@@ -100,6 +100,7 @@ func TestClaimEndsStalledCopy(t *testing.T) {
 	if err != nil || len(claims) != 0 || len(locked) != 1 {
 		t.Fatalf("%v %v %v", claims, locked, err)
 	}
+	f.must(s.Ping(f.Context())) // connects the session that looks for blockers
 	start := time.Now()
 	claim, err := s.ClaimLocked(f.Context(), part(0))
 	f.must(err)

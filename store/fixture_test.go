@@ -288,7 +288,7 @@ func (f *fixture) counter(reg *prometheus.Registry, name, label string) float64 
 // until waits until a question is answered with true.
 func (f *fixture) until(sql string) {
 	f.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !one[bool](f, sql); {
+	for deadline := time.Now().Add(time.Minute); !one[bool](f, sql); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			f.Fatalf("never: %s", sql)
 		}

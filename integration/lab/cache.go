@@ -12,12 +12,8 @@ import (
 // becomes it only when fill succeeded. Programs that run at the same time wait
 // for each other.
 func cached(name string, fill func(dir string) error) (string, error) {
-	base, err := os.UserCacheDir()
+	base, err := cacheDir()
 	if err != nil {
-		return "", fmt.Errorf("no cache directory: %w", err)
-	}
-	base = filepath.Join(base, "sinkd-lab")
-	if err := os.MkdirAll(base, 0o755); err != nil {
 		return "", err
 	}
 	lock, err := lockFile(filepath.Join(base, name+".lock"), syscall.LOCK_EX)
@@ -41,6 +37,16 @@ func cached(name string, fill func(dir string) error) (string, error) {
 		return "", err
 	}
 	return dir, os.Rename(part, dir)
+}
+
+// cacheDir gives sinkd-lab below the user's cache directory.
+func cacheDir() (string, error) {
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no cache directory: %w", err)
+	}
+	dir := filepath.Join(base, "sinkd-lab")
+	return dir, os.MkdirAll(dir, 0o755)
 }
 
 // linkTree makes a copy of a directory out of hard links, and of real copies

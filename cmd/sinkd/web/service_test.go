@@ -87,7 +87,7 @@ func (s *site) run(t *testing.T, brokers, database string) {
 		}
 	})
 	dialer := net.Dialer{Timeout: time.Second}
-	for deadline := time.Now().Add(20 * time.Second); ; <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; <-time.After(20 * time.Millisecond) {
 		if c, err := dialer.DialContext(t.Context(), "tcp", addr); err == nil {
 			_ = c.Close()
 			return
