@@ -15,14 +15,6 @@ import (
 
 func (w *world) admin() *kadm.Client { return kadm.NewClient(w.client) }
 
-// members counts the members of the consumer group, by the broker.
-func (w *world) members() int {
-	w.t.Helper()
-	groups, err := w.admin().DescribeGroups(w.t.Context(), w.topic)
-	try(w.t, err)
-	return len(groups[w.topic].Members)
-}
-
 // ends gives the last stable offset of each partition, once no transaction is
 // open or about to end: Kafka answers before its markers are in the log.
 func (w *world) ends() map[int32]int64 {

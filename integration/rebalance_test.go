@@ -135,7 +135,7 @@ func TestKillsUnderLoad(t *testing.T) {
 }
 
 // TestStoppedReplica stops one of two replicas for good: the other has its
-// partitions within 10 s from when the session timed out, also where the first one's
+// partitions within the session timeout and 10 s, also where the first one's
 // transaction is stalled in the middle of a COPY, with the position rows
 // locked. Much later it wakes up.
 func TestStoppedReplica(t *testing.T) {
@@ -155,13 +155,7 @@ func TestStoppedReplica(t *testing.T) {
 				strikes(t, stalled)
 			}
 			try(t, a.Pause())
-			eventually(t, time.Minute, "the stopped replica is still a member", func() error {
-				if n := w.members(); n != 1 {
-					return fmt.Errorf("%d members", n)
-				}
-				return nil
-			})
-			balanced(t, 10*time.Second, partitions, b)
+			balanced(t, 16*time.Second, partitions, b) // 6 s, and 10
 			before := w.nexts()
 			eventually(t, 10*time.Second, "a partition stands still", func() error {
 				for id, next := range w.nexts() {

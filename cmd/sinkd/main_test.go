@@ -118,13 +118,16 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// prints runs a command until a line of its output matches, whatever its exit
-// code: what a process knows of itself is a moment behind the database.
-func prints(ts *testscript.TestScript, _ bool, args []string) {
+// prints runs a command, which succeeds each time, or with ! fails, until a line
+// of its output matches: what a process knows of itself is a moment behind the
+// database.
+func prints(ts *testscript.TestScript, neg bool, args []string) {
 	line, err := regexp.Compile("(?m)" + args[0])
 	ts.Check(err)
 	for deadline := time.Now().Add(time.Minute); ; <-time.After(20 * time.Millisecond) {
-		_ = ts.Exec(args[1], args[2:]...)
+		if err := ts.Exec(args[1], args[2:]...); (err != nil) != neg {
+			ts.Fatalf("%v: %v", args[1:], err)
+		}
 		if line.MatchString(ts.ReadFile("stdout")) {
 			return
 		}
