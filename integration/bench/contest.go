@@ -103,11 +103,21 @@ func (r *race) prepare(ctx context.Context) error {
 		if _, err := r.topic(ctx, r.data, v.partitions, r.records); err != nil {
 			return err
 		}
-		r.ways = append(r.ways, way{result: result{name: v.name}, load: func(ctx context.Context) (sample, error) {
-			return r.sinkdRun(ctx, load{topic: topicName(r.data, v.partitions), records: r.records, env: v.env})
-		}})
+		r.ways = append(r.ways, r.way(v, v.name, r.sinkd))
+	}
+	if r.opts.against != "" {
+		for _, v := range r.variants {
+			r.ways = append(r.ways, r.way(v, v.name+", the other", r.opts.against))
+		}
 	}
 	return nil
+}
+
+// way makes a way of sinkd's, by a binary.
+func (r *race) way(v variant, name, binary string) way {
+	return way{result: result{name: name}, load: func(ctx context.Context) (sample, error) {
+		return r.sinkdRun(ctx, load{binary: binary, topic: topicName(r.data, v.partitions), records: r.records, env: v.env})
+	}}
 }
 
 // rival makes psql's way.

@@ -17,6 +17,7 @@ type options struct {
 	settle     time.Duration
 	limit      time.Duration
 	sinkd      string
+	against    string
 	env        []string
 	profile    string
 	reportOnly bool
@@ -38,6 +39,7 @@ func parse(args []string) (options, error) {
 	fs.DurationVar(&o.settle, "settle", 10*time.Second, "longest wait before each run for other programs to come to rest")
 	fs.DurationVar(&o.limit, "limit", 5*time.Minute, "longest that one run may take")
 	fs.StringVar(&o.sinkd, "sinkd", "", "`path` of the binary; without it ./cmd/sinkd is built")
+	fs.StringVar(&o.against, "against", "", "`path` of another binary, which takes turns with the first where psql does")
 	fs.Func("env", "`NAME=value` that sinkd is given in addition; may be repeated", func(s string) error {
 		o.env = append(o.env, s)
 		return nil

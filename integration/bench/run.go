@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -9,6 +10,8 @@ import (
 
 // load is one run of sinkd until it has caught up.
 type load struct {
+	// binary is the one of the bench where it is empty.
+	binary  string
 	topic   string
 	records int
 	env     []string
@@ -29,7 +32,7 @@ func (b *bench) sinkdRun(ctx context.Context, l load) (sample, error) {
 		return sample{}, err
 	}
 	s, err := b.timed(ctx, l.records, func(ctx context.Context) (*child, error) {
-		return b.startChild(ctx, env, b.sinkd, "run", "--until-caught-up")
+		return b.startChild(ctx, env, cmp.Or(l.binary, b.sinkd), "run", "--until-caught-up")
 	})
 	if err != nil {
 		return s, err
