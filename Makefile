@@ -51,8 +51,9 @@ rolling: need ## restart four replicas with 64 partitions under load, one after 
 FUZZTIME ?= 10m
 fuzz: need ## look for values that are misread, or that Postgres refuses; FUZZTIME=10m
 	@seconds=$$(( $$(echo $(FUZZTIME) | sed 's/m$$/*60/; s/s$$//') )); \
-	for target in Postgres:2 Encode:4 Scanner:4; do \
-		go test ./transform -run '^$$' -fuzz "^Fuzz$${target%:*}\$$" -fuzztime $$(( seconds / $${target#*:} ))s || exit 1; \
+	for target in transform:Postgres:2 transform:Encode:6 transform:Scanner:6 stream:ReadLog:6; do \
+		package=$${target%%:*} share=$${target##*:} target=$${target#*:}; \
+		go test ./$$package -run '^$$' -fuzz "^Fuzz$${target%:*}\$$" -fuzztime $$(( seconds / share ))s || exit 1; \
 	done
 
 matrix: need ## run the database tests on PostgreSQL 14 to 18

@@ -17,13 +17,13 @@ type Range struct {
 	// Records are the data records of the range in offset order, without
 	// control records. They are kept until the range landed, so that a batch
 	// can be split, or built anew without a lost partition.
-	Records []*Record
+	Records Records
 	// Count is what the encoder made of Records.
 	Count Count
 }
 
 // Count tells what became of the records of a range:
-// len(Records) = Rows + Skipped + Dead, always.
+// as many as there are records = Rows + Skipped + Dead, always.
 type Count struct {
 	// Rows are records whose effect is in the tables, superseded ones included.
 	Rows int
@@ -83,31 +83,49 @@ type DeadLetter struct {
 func (b *Batch) Records() int {
 	n := 0
 	for i := range b.Ranges {
-		n += len(b.Ranges[i].Records)
+		n += b.Ranges[i].Records.Len()
 	}
 	return n
 }
 
 // Record gives the record that a row came from.
-func (b *Batch) Record(r RowRef) *Record { return b.Ranges[r.Range].Records[r.Index] }
+func (b *Batch) Record(r RowRef) *Record { return b.Ranges[r.Range].Records.At(int(r.Index)) }
+
+// Find gives the place of a record in the batch: the index of its range, and its
+// number there; false where the batch does not have it.
+func (b *Batch) Find(rec *Record) (at, n int, ok bool) {
+	for i := range b.Ranges {
+		r := &b.Ranges[i]
+		if r.Claim.Topic != rec.Topic || r.Claim.ID != rec.Partition {
+			continue
+		}
+		if n := r.Records.Search(rec.Offset); n < r.Records.Len() && r.Records.Offset(n) == rec.Offset {
+			return i, n, true
+		}
+	}
+	return 0, 0, false
+}
 
 // Bury makes dead letters of records that have a row of their own, without
 // encoding the batch anew. It answers how many bytes of rows are gone; 0 where
 // none of them has a row: then nothing has changed.
 func (b *Batch) Bury(letters ...DeadLetter) int {
-	of := make(map[*Record]*DeadLetter, len(letters))
+	type place struct{ at, n int32 }
+	of := make(map[place]*DeadLetter, len(letters))
 	for i := range letters {
-		of[letters[i].Record] = &letters[i]
+		if at, n, ok := b.Find(letters[i].Record); ok {
+			of[place{int32(at), int32(n)}] = &letters[i]
+		}
 	}
 	gone := 0
 	for i := range b.Rows {
 		gone += b.Rows[i].cut(func(ref RowRef) bool {
-			rec := b.Record(ref)
-			d := of[rec]
+			p := place{ref.Range, ref.Index}
+			d := of[p]
 			if d == nil {
 				return false
 			}
-			delete(of, rec)
+			delete(of, p)
 			count := &b.Ranges[ref.Range].Count
 			count.Rows--
 			count.Dead++
@@ -153,38 +171,31 @@ func (b *Batch) Split(at *Record) []*Batch {
 	if n := len(b.Ranges); n > 1 {
 		return []*Batch{b.of(bare(b.Ranges[:n/2])), b.of(bare(b.Ranges[n/2:]))}
 	}
-	x, y := b.Ranges[0].cut(len(b.Ranges[0].Records) / 2)
+	x, y := b.Ranges[0].cut(b.Ranges[0].Records.Len() / 2)
 	return []*Batch{b.of([]Range{x}), b.of([]Range{y})}
 }
 
 // isolate splits the batch so that the record at stands alone: all that comes
 // before it together with the other partitions, itself, all after it.
 func (b *Batch) isolate(at *Record) []*Batch {
-	for i, r := range b.Ranges {
-		if r.Claim.Topic != at.Topic || r.Claim.ID != at.Partition {
-			continue
-		}
-		for n, rec := range r.Records {
-			if rec.Offset != at.Offset {
-				continue
-			}
-			others := append(bare(b.Ranges[:i]), bare(b.Ranges[i+1:])...)
-			before, rest := r.cut(n)
-			one, after := rest.cut(1)
-			if len(before.Records) > 0 {
-				others = append(others, before)
-			} else {
-				one.From = before.From
-			}
-			parts := make([]*Batch, 0, 3)
-			if len(others) > 0 {
-				parts = append(parts, b.of(others))
-			}
-			parts = append(parts, b.of([]Range{one}))
-			return append(parts, b.pieces(after)...)
-		}
+	i, n, ok := b.Find(at)
+	if !ok {
+		return nil
 	}
-	return nil
+	others := append(bare(b.Ranges[:i]), bare(b.Ranges[i+1:])...)
+	before, rest := b.Ranges[i].cut(n)
+	one, after := rest.cut(1)
+	if before.Records.Len() > 0 {
+		others = append(others, before)
+	} else {
+		one.From = before.From
+	}
+	parts := make([]*Batch, 0, 3)
+	if len(others) > 0 {
+		parts = append(parts, b.of(others))
+	}
+	parts = append(parts, b.of([]Range{one}))
+	return append(parts, b.pieces(after)...)
 }
 
 // pieceRecords bounds the batches behind a refused record: more may be refused,
@@ -194,7 +205,7 @@ const pieceRecords = 250
 // pieces cuts a range into batches of at most pieceRecords.
 func (b *Batch) pieces(r Range) []*Batch {
 	var out []*Batch
-	for len(r.Records) > pieceRecords {
+	for r.Records.Len() > pieceRecords {
 		var piece Range
 		piece, r = r.cut(pieceRecords)
 		out = append(out, b.of([]Range{piece}))
@@ -213,14 +224,15 @@ func (b *Batch) of(ranges []Range) *Batch {
 // cut divides a range in front of its record n.
 func (r Range) cut(n int) (x, y Range) {
 	x, y = r.bare(), r.bare()
-	x.Records, y.Records = r.Records[:n:n], r.Records[n:]
-	if n < len(r.Records) {
-		x.Until = r.Records[n].Offset
+	all := r.Records.Len()
+	x.Records, y.Records = r.Records.Slice(0, n), r.Records.Slice(n, all)
+	if n < all {
+		x.Until = r.Records.Offset(n)
 	}
 	if n == 0 {
 		x.Until = r.From
 	} else {
-		x.Epoch = r.Records[n-1].LeaderEpoch
+		x.Epoch = r.Records.Epoch(n - 1)
 	}
 	y.From = x.Until
 	return x, y

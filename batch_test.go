@@ -20,7 +20,7 @@ func drawBatch(t *rapid.T) *sinkd.Batch {
 		at := from
 		for range rapid.IntRange(0, 6).Draw(t, "records") {
 			at += int64(rapid.IntRange(0, 2).Draw(t, "gap"))
-			r.Records = append(r.Records, &sinkd.Record{Topic: "t", Partition: int32(id), Offset: at})
+			r.Records.Append(sinkd.RecordsOf(&sinkd.Record{Topic: "t", Partition: int32(id), Offset: at}))
 			at++
 		}
 		r.Until = at + int64(rapid.IntRange(0, 3).Draw(t, "markers"))
@@ -29,28 +29,36 @@ func drawBatch(t *rapid.T) *sinkd.Batch {
 	return b
 }
 
+// place is what tells records apart.
+type place struct {
+	partition int32
+	offset    int64
+}
+
 // A record that is buried leaves the rows of the others as they were.
 func TestBury(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := drawBatch(t)
 		rows := sinkd.Rows{Buf: []byte("header")}
-		want := map[*sinkd.Record]string{}
+		want := map[place]string{}
 		for i, r := range b.Ranges {
-			b.Ranges[i].Count.Rows = len(r.Records)
-			for n, rec := range r.Records {
+			b.Ranges[i].Count.Rows = r.Records.Len()
+			for n, rec := range r.Records.All() {
 				rows.Row = append(rows.Row, sinkd.RowRef{Start: len(rows.Buf), Range: int32(i), Index: int32(n)})
-				want[rec] = strings.Repeat(string(rune('a'+len(want))), rapid.IntRange(1, 5).Draw(t, "length"))
-				rows.Buf = append(rows.Buf, want[rec]...)
+				at := place{rec.Partition, rec.Offset}
+				want[at] = strings.Repeat(string(rune('a'+len(want))), rapid.IntRange(1, 5).Draw(t, "length"))
+				rows.Buf = append(rows.Buf, want[at]...)
 			}
 		}
 		rows.Buf = append(rows.Buf, "\xff\xff"...)
 		b.Rows = []sinkd.Rows{{}, rows}
 		for range 2 {
 			letters, size := []sinkd.DeadLetter{{Record: &sinkd.Record{}}}, 0
-			for rec, row := range want {
+			for at, row := range want {
 				if rapid.Bool().Draw(t, "bury") {
+					rec := &sinkd.Record{Topic: "t", Partition: at.partition, Offset: at.offset}
 					letters, size = append(letters, sinkd.DeadLetter{Record: rec}), size+len(row)
-					delete(want, rec)
+					delete(want, at)
 				}
 			}
 			if n := b.Bury(letters...); n != size {
@@ -65,7 +73,8 @@ func TestBury(t *testing.T) {
 			if ref.Start != len(text) {
 				t.Fatalf("a row begins at %d, want %d", ref.Start, len(text))
 			}
-			text += want[b.Record(ref)]
+			rec := b.Record(ref)
+			text += want[place{rec.Partition, rec.Offset}]
 		}
 		if got := string(b.Rows[1].Buf); got != text+"\xff\xff" || len(b.Rows[1].Row) != len(want) {
 			t.Fatalf("%q is left, want %q", got, text)
@@ -104,14 +113,14 @@ func TestSplitKeepsRangesContiguous(t *testing.T) {
 		if n := b.Records(); n > 0 && rapid.Bool().Draw(t, "hint") {
 			k := rapid.IntRange(0, n-1).Draw(t, "record")
 			for _, r := range b.Ranges {
-				if k < len(r.Records) && k >= 0 {
-					at = r.Records[k]
+				if k < r.Records.Len() && k >= 0 {
+					at = r.Records.At(k)
 				}
-				k -= len(r.Records)
+				k -= r.Records.Len()
 			}
 		}
 		next := make(map[int32]int64)
-		records := make(map[int32][]*sinkd.Record)
+		offsets := make(map[int32][]int64)
 		for _, r := range b.Ranges {
 			next[r.Claim.ID] = r.From
 		}
@@ -124,21 +133,21 @@ func TestSplitKeepsRangesContiguous(t *testing.T) {
 					t.Fatalf("%s: range [%d,%d) after %d", r.Claim, r.From, r.Until, next[r.Claim.ID])
 				}
 				next[r.Claim.ID] = r.Until
-				for _, rec := range r.Records {
+				for _, rec := range r.Records.All() {
 					if rec.Offset < r.From || rec.Offset >= r.Until {
 						t.Fatalf("record %d outside of [%d,%d)", rec.Offset, r.From, r.Until)
 					}
+					offsets[r.Claim.ID] = append(offsets[r.Claim.ID], rec.Offset)
 				}
-				records[r.Claim.ID] = append(records[r.Claim.ID], r.Records...)
 			}
 		}
 		for _, r := range b.Ranges {
-			if next[r.Claim.ID] != r.Until || len(records[r.Claim.ID]) != len(r.Records) {
+			if next[r.Claim.ID] != r.Until || len(offsets[r.Claim.ID]) != r.Records.Len() {
 				t.Fatalf("%s: ends at %d with %d records, want %d with %d",
-					r.Claim, next[r.Claim.ID], len(records[r.Claim.ID]), r.Until, len(r.Records))
+					r.Claim, next[r.Claim.ID], len(offsets[r.Claim.ID]), r.Until, r.Records.Len())
 			}
-			for i, rec := range r.Records {
-				if records[r.Claim.ID][i] != rec {
+			for i, rec := range r.Records.All() {
+				if offsets[r.Claim.ID][i] != rec.Offset {
 					t.Fatalf("%s: record %d out of order", r.Claim, rec.Offset)
 				}
 			}
@@ -152,12 +161,12 @@ func TestSplitIsolatesTheNamedRecord(t *testing.T) {
 	for i := range int64(100) {
 		recs = append(recs, &sinkd.Record{Topic: "t", Offset: i})
 	}
-	b := &sinkd.Batch{Ranges: []sinkd.Range{{Claim: claim, Until: 100, Records: recs}}}
+	b := &sinkd.Batch{Ranges: []sinkd.Range{{Claim: claim, Until: 100, Records: sinkd.RecordsOf(recs...)}}}
 	parts := b.Split(recs[40])
 	if len(parts) != 3 {
 		t.Fatalf("%d parts, want 3", len(parts))
 	}
-	if one := parts[1].Ranges[0]; one.From != 40 || one.Until != 41 || len(one.Records) != 1 {
+	if one := parts[1].Ranges[0]; one.From != 40 || one.Until != 41 || one.Records.Len() != 1 {
 		t.Errorf("the named record stands in [%d,%d)", one.From, one.Until)
 	}
 }

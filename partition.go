@@ -6,15 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
-
-// Record is one Kafka record, as the client delivers it. The aliases are the one
-// place outside stream where the Kafka client's type is named.
-type Record = kgo.Record
-
-// Header is one header of a record.
-type Header = kgo.RecordHeader
 
 // Partition is one partition of one Kafka topic.
 type Partition struct {

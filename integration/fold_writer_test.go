@@ -184,7 +184,7 @@ func (w *foldWriter) land(ctx context.Context, lane int, b *sinkd.Batch) error {
 func (w *foldWriter) bury(ctx context.Context, lane int, b *sinkd.Batch, e *sinkd.Error) error {
 	r := &b.Ranges[0]
 	r.Count = sinkd.Count{Dead: 1}
-	b.Dead = append(b.Dead, sinkd.DeadLetter{Record: r.Records[0], Stage: "write", Reason: e.Err.Error(), SQLState: e.SQLState})
+	b.Dead = append(b.Dead, sinkd.DeadLetter{Record: r.Records.At(0), Stage: "write", Reason: e.Err.Error(), SQLState: e.SQLState})
 	return w.store.Apply(ctx, lane, b)
 }
 
@@ -236,7 +236,7 @@ func cut(r *rand.Rand, c *foldLog, claims map[sinkd.Partition]*sinkd.Claim, lane
 func (p *foldPart) ranged(claim *sinkd.Claim, first, n int) sinkd.Range {
 	rg := sinkd.Range{Claim: claim, Epoch: -1, Until: p.until}
 	for _, rec := range p.records[first : first+n] {
-		rg.Records = append(rg.Records, rec.Record)
+		rg.Records.Append(sinkd.RecordsOf(rec.Record))
 	}
 	if next := first + n; next < len(p.records) {
 		rg.Until = p.records[next].Offset

@@ -3,6 +3,7 @@ package integration_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +40,42 @@ func TestFetchErrorsPass(t *testing.T) {
 	}
 	stop()
 	w.complete()
+	w.wantIncidents(0)
+}
+
+// The leader names a replica that is nearer, which is asked in its place; where
+// that one does not have what is wanted, the leader is asked again.
+func TestNearestReplicaIsAsked(t *testing.T) {
+	t.Parallel()
+	w, c := newFakeWorld(t, 1, kfake.NumBrokers(2))
+	leader := c.LeaderFor(w.topic, 0)
+	var named, asked atomic.Int32
+	c.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		f := req.(*kmsg.FetchRequest)
+		resp := f.ResponseKind().(*kmsg.FetchResponse)
+		rt := kmsg.NewFetchResponseTopic()
+		rt.Topic, rt.TopicID = f.Topics[0].Topic, f.Topics[0].TopicID
+		rp := kmsg.NewFetchResponseTopicPartition()
+		switch {
+		case c.CurrentNode() != leader:
+			asked.Add(1)
+			rp.ErrorCode = kerr.OffsetOutOfRange.Code
+		case f.Rack == "near" && named.Add(1) <= 2:
+			rp.PreferredReadReplica = 1 - leader
+		default:
+			return nil, nil, false
+		}
+		rt.Partitions = append(rt.Partitions, rp)
+		resp.Topics = append(resp.Topics, rt)
+		return resp, nil, true
+	})
+	start(t, w.env().with("SINKD_KAFKA_RACK", "near")).ready(30 * time.Second)
+	w.produce(100, 1)
+	w.complete()
+	if n := asked.Load(); n != 2 {
+		t.Errorf("the replica was asked %d times, want twice", n)
+	}
 	w.wantIncidents(0)
 }
 

@@ -119,7 +119,7 @@ func TestSeriesTellOutages(t *testing.T) {
 		exactly(0, "sinkd_dependency_up", `"postgres"`), exactly(1, "sinkd_dependency_up", `"kafka"`),
 		exactly(1, "sinkd_pipeline_state", `"retrying"`), atLeast(2, "sinkd_retries_total", `"transient"`),
 		atLeast(2, "sinkd_batches_total", `"retried"`), exactly(10, "sinkd_lag_records", ""),
-		atLeast(3, "sinkd_lag_seconds", ""), atLeast(1, "sinkd_lanes", `"waiting"`), atLeast(10*400, "sinkd_inflight_bytes", ""))
+		atLeast(3, "sinkd_lag_seconds", ""), atLeast(1, "sinkd_lanes", `"waiting"`), atLeast(10*64, "sinkd_inflight_bytes", ""))
 	try(t, proxy.Accept())
 	s.tells(30*time.Second, exactly(1, "sinkd_dependency_up", `"postgres"`), exactly(1, "sinkd_pipeline_state", `"running"`),
 		exactly(0, "sinkd_lag_seconds", ""), exactly(20, "sinkd_records_total", `"written"`))

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/sinkd/sinkd"
 	"github.com/sinkd/sinkd/store"
 )
@@ -18,7 +16,7 @@ func TestApplyLandsEverythingOrNothing(t *testing.T) {
 	claims := f.claims(s, 2)
 	c := &claims[0]
 	b := f.kill(f.batch(from(c, 0, 10), sinkd.Range{Claim: &claims[1], From: 0, Until: 7, Epoch: -1}), 4)
-	b.Dead[0].Record.Headers = []kgo.RecordHeader{{Key: "a", Value: []byte("x")}, {Key: "a", Value: []byte("\xff")}, {Key: "b"}}
+	b.Dead[0].Record.Headers = []sinkd.Header{{Key: []byte("a"), Value: []byte("x")}, {Key: []byte("a"), Value: []byte("\xff")}, {Key: []byte("b")}}
 	b.Ranges[0].Count.First, b.Ranges[0].Count.Last = time.UnixMilli(0), time.UnixMilli(9)
 	f.must(s.Apply(f.Context(), 0, b))
 	if n := one[int](f, `SELECT count(*) FROM target WHERE k <> 4`); n != 9 {

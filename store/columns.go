@@ -42,7 +42,7 @@ func ledgerArgs(s *Store, b *sinkd.Batch, later []int) []any {
 	first, last := make([]*time.Time, n), make([]*time.Time, n)
 	for i := range b.Ranges {
 		r := &b.Ranges[i]
-		generation[i], records[i] = r.Claim.Generation, int64(len(r.Records))
+		generation[i], records[i] = r.Claim.Generation, int64(r.Records.Len())
 		rows[i], skipped[i], dead[i] = int64(r.Count.Rows-later[i]), int64(r.Count.Skipped+later[i]), int64(r.Count.Dead)
 		bytes[i], first[i], last[i] = r.Count.Bytes, timeOf(&r.Count.First), timeOf(&r.Count.Last)
 	}

@@ -149,7 +149,7 @@ func deadByTopic(b *sinkd.Batch) (topics []string, dead []int64) {
 	for i := range b.Ranges {
 		r := &b.Ranges[i]
 		counts[r.Claim.Topic] += int64(r.Count.Dead)
-		good[r.Claim.Topic] = good[r.Claim.Topic] || len(r.Records) > r.Count.Dead
+		good[r.Claim.Topic] = good[r.Claim.Topic] || r.Records.Len() > r.Count.Dead
 	}
 	for topic, n := range counts {
 		if n > 0 && !good[topic] {
@@ -179,7 +179,7 @@ func letterArgs(letters []sinkd.DeadLetter) []any {
 func headersOf(r *sinkd.Record) string {
 	pairs := make([][2]*string, len(r.Headers))
 	for i, h := range r.Headers {
-		name := headerText([]byte(h.Key))
+		name := headerText(h.Key)
 		pairs[i][0] = &name
 		if h.Value != nil {
 			value := headerText(h.Value)

@@ -24,9 +24,13 @@ func TestDeadlocksMakeLanesTakeTurns(t *testing.T) {
 		var errs [2]error
 		for lane := range batches {
 			r := from(&claims[lane], 500*n, 500*n+500)
-			for _, record := range r.Records {
+			var records []*sinkd.Record
+			for n := range r.Records.Len() {
+				record := r.Records.At(n)
 				record.Value = []byte([]string{"up", "down"}[lane])
+				records = append(records, record)
 			}
+			r.Records = sinkd.RecordsOf(records...)
 			batches[lane] = f.batch(r)
 		}
 		var both sync.WaitGroup

@@ -164,27 +164,29 @@ func (f *fixture) batch(ranges ...sinkd.Range) *sinkd.Batch {
 func from(c *sinkd.Claim, from, until int64) sinkd.Range {
 	r := sinkd.Range{Claim: c, From: from, Until: until, Epoch: 3}
 	for offset := from; offset < until; offset++ {
-		r.Records = append(r.Records, &sinkd.Record{
+		r.Records.Append(sinkd.RecordsOf(&sinkd.Record{
 			Topic: c.Topic, Partition: c.ID, Offset: offset, Timestamp: time.UnixMilli(offset).UTC(), Value: []byte("note"),
-		})
+		}))
 	}
 	return r
 }
 
 // encode encodes the records that are not dead.
 func (f *fixture) encode(b *sinkd.Batch) {
-	dead := make(map[*sinkd.Record]bool)
+	type place struct{ at, n int }
+	dead := make(map[place]bool)
 	for i := range b.Dead {
-		dead[b.Dead[i].Record] = true
+		at, n, _ := b.Find(b.Dead[i].Record)
+		dead[place{at, n}] = true
 	}
 	rows := sinkd.Rows{Table: f.table, Columns: []string{"k", "note"}}
 	rows.Buf = append(rows.Buf, "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
 	for i := range b.Ranges {
 		r := &b.Ranges[i]
 		r.Count = sinkd.Count{}
-		for n, record := range r.Records {
+		for n, record := range r.Records.All() {
 			r.Count.Bytes += int64(len(record.Key) + len(record.Value))
-			if dead[record] {
+			if dead[place{i, n}] {
 				r.Count.Dead++
 				continue
 			}
@@ -207,7 +209,9 @@ func (f *fixture) encode(b *sinkd.Batch) {
 // kill makes dead letters of the batch's records at offsets.
 func (f *fixture) kill(b *sinkd.Batch, offsets ...int64) *sinkd.Batch {
 	for i := range b.Ranges {
-		for _, record := range b.Ranges[i].Records {
+		all := b.Ranges[i].Records
+		for n := range all.Len() {
+			record := all.At(n)
 			for _, offset := range offsets {
 				if record.Offset == offset {
 					b.Dead = append(b.Dead, sinkd.DeadLetter{Record: record, Stage: "convert", Reason: "bad\x00 reason"})

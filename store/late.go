@@ -37,8 +37,8 @@ func (ld *load) comeLate(b *sinkd.Batch) {
 // theOnly gives the record of a batch that has one.
 func theOnly(b *sinkd.Batch) *sinkd.Record {
 	for i := range b.Ranges {
-		if len(b.Ranges[i].Records) > 0 {
-			return b.Ranges[i].Records[0]
+		if b.Ranges[i].Records.Len() > 0 {
+			return b.Ranges[i].Records.At(0)
 		}
 	}
 	return nil

@@ -152,14 +152,13 @@ func headersFrom(text []byte) ([]sinkd.Header, error) {
 	}
 	headers := make([]sinkd.Header, len(pairs))
 	for i, pair := range pairs {
-		name, err := headerBytes(pair[0])
-		if err != nil {
+		var err error
+		if headers[i].Key, err = headerBytes(pair[0]); err != nil {
 			return nil, err
 		}
 		if headers[i].Value, err = headerBytes(pair[1]); err != nil {
 			return nil, err
 		}
-		headers[i].Key = string(name)
 	}
 	return headers, nil
 }

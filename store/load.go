@@ -159,7 +159,7 @@ func (ld *load) survey(b *sinkd.Batch) {
 	}
 	ld.places = make([]int32, len(b.Ranges))
 	for i := 1; i < len(ld.places); i++ {
-		ld.places[i] = ld.places[i-1] + int32(len(b.Ranges[i-1].Records))
+		ld.places[i] = ld.places[i-1] + int32(b.Ranges[i-1].Records.Len())
 	}
 }
 

@@ -145,7 +145,8 @@ func (p *provocation) judge(e *sinkd.Error, b *sinkd.Batch) {
 		p.Errorf("row data in %q", e)
 	}
 	named := p.c.named && p.mode == sinkd.Append || p.c.stagedNamed && p.mode == sinkd.Upsert
-	if last := b.Ranges[0].Records[len(b.Ranges[0].Records)-1]; named != (e.Record != nil) || named && e.Record != last {
+	last := b.Ranges[0].Records.Offset(b.Ranges[0].Records.Len() - 1)
+	if named != (e.Record != nil) || named && e.Record.Offset != last {
 		p.Errorf("record %v, want named: %v", e.Record, named)
 	}
 }

@@ -16,7 +16,10 @@ func (p *page) settle(ctx context.Context, b *sinkd.Batch) error {
 	}
 	var records []*sinkd.Record
 	for i := range b.Ranges {
-		records = append(records, b.Ranges[i].Records...)
+		all := b.Ranges[i].Records
+		for n := range all.Len() {
+			records = append(records, all.At(n))
+		}
 	}
 	if !p.replay.DryRun {
 		if err := p.replay.Send(ctx, records); err != nil {
@@ -83,16 +86,16 @@ func (p *page) parts(ctx context.Context, b *sinkd.Batch, at *sinkd.Record) erro
 
 // landed counts what has become of the batch's records, for the ledger.
 func (p *page) landed(b *sinkd.Batch) {
-	dead := make(map[*sinkd.Record]bool, len(b.Dead))
+	dead := make(map[letterKey]bool, len(b.Dead))
 	for i := range b.Dead {
-		dead[b.Dead[i].Record] = true
+		dead[keyOfRecord(b.Dead[i].Record)] = true
 		p.stay(b.Dead[i])
 	}
 	for i := range b.Ranges {
 		r := &b.Ranges[i]
-		for _, rec := range r.Records {
-			if !dead[rec] {
-				p.gone = append(p.gone, keyOfRecord(rec))
+		for _, rec := range r.Records.All() {
+			if key := keyOfRecord(rec); !dead[key] {
+				p.gone = append(p.gone, key)
 			}
 		}
 		p.done.Landed += int64(r.Count.Rows)

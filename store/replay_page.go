@@ -123,7 +123,7 @@ func (p *page) batch(letters []taken) *sinkd.Batch {
 			continue
 		}
 		r := p.rangeOf(b, t)
-		r.Records = append(r.Records, t.record)
+		r.Records.Append(sinkd.RecordsOf(t.record))
 		r.Until = t.record.Offset + 1
 	}
 	return b

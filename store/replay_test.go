@@ -197,7 +197,7 @@ func TestLetterKeepsTheRecord(t *testing.T) {
 	b := f.kill(f.batch(from(f.claim(s), 0, 3)), 1)
 	rec := b.Dead[0].Record
 	rec.Key, rec.Value = nil, []byte{0, 1, 0xff}
-	rec.Headers = []sinkd.Header{{Key: "a", Value: []byte("x")}, {Key: "a\xff", Value: []byte("base64:")}, {Key: "", Value: nil}, {Key: "e", Value: []byte{}}}
+	rec.Headers = []sinkd.Header{{Key: []byte("a"), Value: []byte("x")}, {Key: []byte("a\xff"), Value: []byte("base64:")}, {Key: []byte(""), Value: nil}, {Key: []byte("e"), Value: []byte{}}}
 	f.must(s.Apply(f.Context(), 0, b))
 	l, err := s.Letter(f.Context(), sinkd.Partition{Topic: "t"}, 1)
 	f.must(err)
@@ -206,7 +206,7 @@ func TestLetterKeepsTheRecord(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	for i, h := range rec.Headers {
-		if g := got.Headers[i]; g.Key != h.Key || string(g.Value) != string(h.Value) || (g.Value == nil) != (h.Value == nil) {
+		if g := got.Headers[i]; string(g.Key) != string(h.Key) || string(g.Value) != string(h.Value) || (g.Value == nil) != (h.Value == nil) {
 			t.Errorf("header %d: %q, want %q", i, g, h)
 		}
 	}

@@ -182,7 +182,7 @@ func (g *target) settle(events []event) (found int) {
 		if err := g.store.Apply(g.Context(), 0, b); err != nil {
 			e := g.class(err, sinkd.Data)
 			r := &b.Ranges[0]
-			b.Rows, b.Dead, r.Count = nil, []sinkd.DeadLetter{e.Letter(r.Records[0])}, sinkd.Count{Dead: 1}
+			b.Rows, b.Dead, r.Count = nil, []sinkd.DeadLetter{e.Letter(r.Records.At(0))}, sinkd.Count{Dead: 1}
 			g.must(g.store.Apply(g.Context(), 0, b))
 		}
 		g.moved(b)
@@ -246,7 +246,7 @@ func TestSiftOfWhatIsNotCertain(t *testing.T) {
 		}
 	}
 	b := g.batch(eventsOf("0 w k=1 a=5; 0 w k=2 a=0"))
-	b.Ranges[0].Records = append(b.Ranges[0].Records, &sinkd.Record{Topic: "t", Offset: 2})
+	b.Ranges[0].Records.Append(sinkd.RecordsOf(&sinkd.Record{Topic: "t", Offset: 2}))
 	b.Ranges[0].Until++
 	b.Ranges[0].Count.Rows++
 	none(b)

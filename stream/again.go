@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"sort"
 	"strings"
 
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sinkd/sinkd"
 )
@@ -54,7 +53,7 @@ func ReadAgain(ctx context.Context, k Kafka, topic string) (*Again, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Again{reader: reader{kafka: &k, brokers: b}}
+	a := &Again{reader: reader{kafka: &k, log: newLogReader(&k), brokers: b}}
 	if err := a.describe(ctx, topic); err != nil {
 		a.Close()
 		return nil, err
@@ -123,11 +122,23 @@ func (w *Against) piece(ctx context.Context, piece sinkd.Range) error {
 	if err != nil {
 		return err
 	}
-	piece.Records = slices.DeleteFunc(piece.Records, func(r *sinkd.Record) bool {
-		_, dead := slices.BinarySearch(letters, r.Offset)
-		return dead
-	})
+	piece.Records = without(piece.Records, letters)
 	return w.batch(ctx, &sinkd.Batch{ID: uuid.New(), Ranges: []sinkd.Range{piece}})
+}
+
+// without leaves records out by their offsets, which are in order.
+func without(records sinkd.Records, offsets []int64) (rest sinkd.Records) {
+	from := 0
+	for _, offset := range offsets {
+		n := records.Search(offset)
+		if n == records.Len() || records.Offset(n) != offset {
+			continue
+		}
+		rest.Append(records.Slice(from, n))
+		from = n + 1
+	}
+	rest.Append(records.Slice(from, records.Len()))
+	return rest
 }
 
 // batch encodes the batch, and has it compared: in parts, where Postgres
@@ -146,8 +157,8 @@ func (w *Against) batch(ctx context.Context, b *sinkd.Batch) error {
 	if b.Records() != 1 {
 		return nil
 	}
-	record := b.Ranges[0].Records[0]
-	b.Ranges[0].Records = nil
+	record := b.Ranges[0].Records.At(0)
+	b.Ranges[0].Records = sinkd.Records{}
 	return w.encoded(ctx, b, record)
 }
 
@@ -204,11 +215,11 @@ func (a *Again) skip(ctx context.Context, s Span, at int64) (int64, error) {
 // piece reads records from the piece's beginning on, as many as are to be read
 // at a time, and ends it behind them.
 func (a *Again) piece(ctx context.Context, piece *sinkd.Range) error {
-	p := &reading{kafka: a.kafka, Partition: piece.Claim.Partition, topicID: a.Topic.ID}
+	p := a.reading(piece.Claim.Partition)
 	room := int64(againBytes)
 	at := piece.From
 	for failures := 0; at < piece.Until; {
-		fp, next, err := p.fetch(ctx, a.brokers.client.Broker(int(a.leaders[p.ID])), at, nextProbeBytes)
+		got, err := p.fetch(ctx, a.brokers.client.Broker(int(a.leaders[p.ID])), at, besideBytes)
 		if err != nil {
 			if failures++; failures > moves || ctx.Err() != nil || errors.Is(err, kerr.OffsetOutOfRange) {
 				return err
@@ -218,32 +229,31 @@ func (a *Again) piece(ctx context.Context, piece *sinkd.Range) error {
 			}
 			continue
 		}
-		if next <= at {
+		if got.next <= at {
 			return fmt.Errorf("the brokers give nothing of %s at offset %d, below the position", p.Partition, at)
 		}
-		if take(piece, fp.Records, &room) {
+		if take(piece, got.records, &room) {
 			return nil
 		}
-		at = next
+		at = got.next
 	}
 	return nil
 }
 
-// take adds the records of a fetch that belong to the piece, and tells that it
+// take adds the records of a fetch that belong to the range, and tells that it
 // ends before one of them, since there is no room for more.
-func take(piece *sinkd.Range, records []*kgo.Record, room *int64) (full bool) {
-	for _, r := range records {
-		switch {
-		case r.Attrs.IsControl() || r.Offset < piece.From:
-			continue
-		case r.Offset >= piece.Until:
-			return true
-		case len(piece.Records) > 0 && (*room <= 0 || len(piece.Records) == againRecords):
-			piece.Until = r.Offset
-			return true
-		}
-		*room -= int64(len(r.Key) + len(r.Value))
-		piece.Records = append(piece.Records, r)
+func take(r *sinkd.Range, records sinkd.Records, room *int64) (full bool) {
+	from, until := records.Search(r.From), records.Search(r.Until)
+	had, left := r.Records.Len(), *room
+	mine := records.Slice(from, until)
+	fit := sort.Search(mine.Len(), func(n int) bool {
+		return had+n > 0 && (had+n >= againRecords || mine.Size(n) >= left)
+	})
+	*room -= mine.Size(fit)
+	r.Records.Append(mine.Slice(0, fit))
+	if fit < mine.Len() {
+		r.Until = mine.Offset(fit)
+		return true
 	}
-	return false
+	return until < records.Len()
 }

@@ -178,7 +178,7 @@ func (l *lane) split(ctx context.Context, b *sinkd.Batch, at *sinkd.Record) bool
 // than to write alone what stands before it, and the record, and the rest.
 func (l *lane) condemn(b *sinkd.Batch, e *sinkd.Error) bool {
 	letters := e.Dead
-	if len(letters) == 0 && e.Certain && b.Records() <= smallBatch {
+	if len(letters) == 0 && e.Certain && e.Record != nil && b.Records() <= smallBatch {
 		letters = []sinkd.DeadLetter{e.Letter(e.Record)}
 	}
 	gone := b.Bury(letters...)
@@ -193,12 +193,12 @@ func (l *lane) bury(b *sinkd.Batch, e *sinkd.Error) {
 	l.recycle(b)
 	for i := range b.Ranges {
 		r := &b.Ranges[i]
-		if len(r.Records) == 0 {
+		if r.Records.Len() == 0 {
 			continue
 		}
 		count.Bytes, count.First, count.Last = r.Count.Bytes, r.Count.First, r.Count.Last
 		r.Count = count
-		b.Dead = append(b.Dead, e.Letter(r.Records[0]))
+		b.Dead = append(b.Dead, e.Letter(r.Records.At(0)))
 	}
 }
 

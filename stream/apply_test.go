@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/sinkd/sinkd"
 )
 
@@ -96,15 +94,9 @@ func TestCatalogIsReadAgain(t *testing.T) {
 		"configuration from both": {batches: []error{refused(sinkd.Configuration, "no")}, halted: []string{"t: no"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client, err := kgo.NewClient()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer client.Close()
 			synctest.Test(t, func(t *testing.T) {
 				r := &refuser{batches: test.batches, read: test.read}
 				l := r.lane()
-				l.flow.client = client
 				q := l.with(0, 10)
 				l.flow.assigned.parts[q.claim.Partition] = &part{Partition: q.claim.Partition, queue: q, phase: running}
 				l.land(t.Context(), l.cut().batch, false)

@@ -132,16 +132,6 @@ func (pt *part) progress() progress {
 	return progress{landed: pt.next, known: max(pt.known, pt.next), oldest: pt.oldest}
 }
 
-// queueOf gives the queue of the partition's claim, nil if it has none.
-func (a *assignment) queueOf(p sinkd.Partition) *queue {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if pt := a.parts[p]; pt != nil {
-		return pt.queue
-	}
-	return nil
-}
-
 // open publishes the new queue of a claim, in the lane with the fewest. It
 // answers nil where the tenure has ended.
 func (a *assignment) open(pt *part, ok *claimed, lanes []*lane) *queue {
@@ -150,7 +140,7 @@ func (a *assignment) open(pt *part, ok *claimed, lanes []*lane) *queue {
 	if a.parts[pt.Partition] != pt || pt.queue != nil {
 		return nil
 	}
-	pt.queue = fewest(lanes).open(ok.claim, ok.end)
+	pt.queue = fewest(lanes).open(ok)
 	pt.token = ok.claim.Token
 	pt.phase, pt.topicID, pt.known = running, ok.topicID, ok.end
 	return pt.queue

@@ -3,8 +3,7 @@ package stream
 import "sync/atomic"
 
 // budget counts the memory of records in flight: what lies in queues, what
-// lanes took and encoded and has not landed. What the client holds is added by
-// whoever asks.
+// lanes took and encoded and has not landed.
 type budget struct {
 	limit int64
 	used  atomic.Int64
@@ -24,12 +23,8 @@ func (b *budget) add(n int64) {
 	}
 }
 
-// spent tells whether nothing more may be read, with held bytes elsewhere. What
-// is held elsewhere alone never keeps from reading: nothing would ever free it.
-func (b *budget) spent(held int64) bool {
-	used := b.used.Load()
-	return used > 0 && used+held >= b.limit
-}
+// spent tells that nothing more may be read.
+func (b *budget) spent() bool { return b.used.Load() >= b.limit }
 
 // poke wakes whoever waits on a channel of capacity one.
 func poke(ch chan struct{}) {

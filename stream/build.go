@@ -114,7 +114,7 @@ func (l *lane) due(now time.Time) (bool, time.Time) {
 	for _, q := range l.queues {
 		switch {
 		case q.closed:
-		case len(q.records) > 0:
+		case q.records.Len() > 0:
 			at = earlier(at, later(calm, q.readyAt(now)))
 		case q.tail > q.taken:
 			at = earlier(at, l.gapAt(q))
@@ -164,7 +164,7 @@ func (l *lane) gapAt(q *queue) time.Time {
 
 // gapDue tells that the queue has a range without records to give.
 func (l *lane) gapDue(q *queue, now time.Time) bool {
-	return !q.closed && len(q.records) == 0 && q.tail > q.taken && !l.gapAt(q).After(now)
+	return !q.closed && q.records.Len() == 0 && q.tail > q.taken && !l.gapAt(q).After(now)
 }
 
 // maxNeeds is how often an encoder may lack something for one batch: the table,

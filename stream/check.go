@@ -181,8 +181,6 @@ func (c *claimer) judge(ctx context.Context, w *wish, cl *sinkd.Claim, s sight) 
 		c.expired(ctx, w, cl, s.start)
 	case cl.Next > s.high:
 		c.beyond(ctx, w, cl, s)
-	case c.flow.renew(ctx, cl.Topic):
-		c.later(w)
 	default:
 		c.deliver(w, &claimed{claim: cl, topicID: s.now.ID, end: s.stable})
 	}
@@ -236,12 +234,9 @@ func (c *claimer) halt(ctx context.Context, w *wish, cl *sinkd.Claim, kind, deta
 	c.stop(w, halted)
 }
 
-// deliver hands a good claim to the claim function, where it still waits, or
-// else to the poller.
+// deliver opens the queue of a good claim.
 func (c *claimer) deliver(w *wish, ok *claimed) {
 	c.forget(w)
 	c.flow.metrics.claim("made")
-	if !w.ticket.settle(w.part, ok) {
-		c.flow.poller.seek(seek{part: w.part, claimed: ok})
-	}
+	c.flow.open(w.part, ok)
 }

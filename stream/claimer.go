@@ -14,8 +14,7 @@ import (
 )
 
 const (
-	// claimPatience bounds what AdjustFetchOffsetsFn may take in all; the group
-	// session goes on without what was not claimed by then.
+	// claimPatience bounds what one question to the brokers may take.
 	claimPatience = 10 * time.Second
 	// beyondEndPatience is how long a position must lie beyond the end of the
 	// log before it counts: a listing may lag behind another owner.
@@ -32,63 +31,16 @@ type claimed struct {
 
 // wish is a partition that this process wants to claim.
 type wish struct {
-	part   *part
-	ticket *ticket
+	part *part
 	// due is when to try; beyond since when the position lies beyond the end.
 	due    time.Time
 	beyond time.Time
 	retry  backoff
 }
 
-// ticket hands the claims that were made in time to the claim function, and
-// those made later to the poller.
-type ticket struct {
-	mu   sync.Mutex
-	done chan struct{}
-	open bool
-	left int
-	got  map[*part]*claimed
-}
-
-func newTicket(n int) *ticket {
-	return &ticket{done: make(chan struct{}), open: true, left: n, got: make(map[*part]*claimed, n)}
-}
-
-// settle tells the outcome for one partition, nil for none so far; it answers
-// false where the function no longer waits.
-func (t *ticket) settle(pt *part, c *claimed) bool {
-	if t == nil {
-		return false
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.open {
-		return false
-	}
-	if _, again := t.got[pt]; !again {
-		t.got[pt] = c
-		if t.left--; t.left == 0 {
-			close(t.done)
-		}
-	}
-	return true
-}
-
-// wait gives what was claimed until now, all was settled, or the context ended.
-func (t *ticket) wait(ctx context.Context) map[*part]*claimed {
-	select {
-	case <-t.done:
-	case <-ctx.Done():
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.open = false
-	return t.got
-}
-
 // claimer makes the claims, one round after the other, in a goroutine of its
-// own: the group session never waits for Postgres longer than claimPatience,
-// and what was not claimed by then is tried without end.
+// own: the group never waits for Postgres, and what could not be claimed is tried
+// without end.
 type claimer struct {
 	flow *Flow
 	wake chan struct{}
@@ -101,12 +53,12 @@ func newClaimer(f *Flow) *claimer {
 	return &claimer{flow: f, wake: make(chan struct{}, 1), wishes: make(map[sinkd.Partition]*wish)}
 }
 
-// ask adds wishes that are due after the delay; the ticket may be nil.
-func (c *claimer) ask(parts []*part, t *ticket, delay time.Duration) {
+// ask adds wishes that are due after the delay.
+func (c *claimer) ask(parts []*part, delay time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, pt := range parts {
-		c.wishes[pt.Partition] = &wish{part: pt, ticket: t, due: time.Now().Add(delay)}
+		c.wishes[pt.Partition] = &wish{part: pt, due: time.Now().Add(delay)}
 	}
 	poke(c.wake)
 }
@@ -145,7 +97,6 @@ func (c *claimer) due(now time.Time) ([]*wish, time.Time) {
 	for p, w := range c.wishes {
 		switch {
 		case !c.flow.assigned.holds(w.part):
-			w.ticket.settle(w.part, nil)
 			delete(c.wishes, p)
 		case !w.due.After(now):
 			out = append(out, w)
@@ -197,8 +148,10 @@ func (c *claimer) round(ctx context.Context, due []*wish) {
 	for _, w := range missing {
 		c.missing(ctx, w)
 	}
+	c.flow.fetcher.poke() // once for all that were opened
 	if len(waiting) > 0 {
 		c.locked(ctx, waiting)
+		c.flow.fetcher.poke()
 	}
 }
 
@@ -252,7 +205,6 @@ func (c *claimer) missing(ctx context.Context, w *wish) {
 func (c *claimer) stop(w *wish, to phase) {
 	c.flow.assigned.set(w.part, to)
 	c.flow.metrics.claim(string(to))
-	w.ticket.settle(w.part, nil)
 	c.forget(w)
 }
 

@@ -17,13 +17,11 @@ import (
 const (
 	heartbeat   = 500 * time.Millisecond
 	metadataAge = 30 * time.Second
-	// fetchWait is how long a broker holds a fetch back that finds nothing. A
-	// client has one fetch under way a broker, so this is also how long a
-	// partition may wait that is resumed.
+	// fetchWait is how long a broker holds a fetch back that finds nothing. One
+	// is under way to a broker, so this is also how long a partition may wait that
+	// was not asked for; soonWait where that is to be short.
 	fetchWait = 250 * time.Millisecond
-	// maxFetches bounds the fetches under way, and with them what the client
-	// may hold, in clusters of many brokers.
-	maxFetches = 8
+	soonWait  = 20 * time.Millisecond
 )
 
 // options gives what every client of ours has in common.
@@ -78,9 +76,9 @@ func (k *Kafka) isolation() kgo.IsolationLevel {
 	return kgo.ReadCommitted()
 }
 
-// groupOptions makes a client a member of the consumer group. Start at
-// committed and no reset = fail closed: the client never chooses a position,
-// AdjustFetchOffsetsFn gives each.
+// groupOptions makes a client a member of the consumer group, which is all that
+// it does by itself: it reads nothing of what it is assigned (unread). The fetcher
+// lends its connections.
 func (f *Flow) groupOptions() []kgo.Opt {
 	k := &f.cfg.Kafka
 	opts := append(k.options(),
@@ -90,18 +88,9 @@ func (f *Flow) groupOptions() []kgo.Opt {
 		kgo.SessionTimeout(k.SessionTimeout),
 		kgo.RebalanceTimeout(k.RebalanceTimeout),
 		kgo.DisableAutoCommit(),
-		kgo.BlockRebalanceOnPoll(),
-		kgo.ConsumeStartOffset(kgo.NewOffset().AtCommitted()),
-		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.FetchIsolationLevel(k.isolation()),
-		kgo.KeepControlRecords(),
-		kgo.FetchMaxBytes(firstFetchBytes),
-		kgo.FetchMaxPartitionBytes(firstFetchBytes/4),
-		kgo.WithHooks(&inflation{flow: f}, f.metrics.client),
-		kgo.FetchMaxWait(fetchWait),
-		kgo.MaxConcurrentFetches(maxFetches),
+		kgo.WithHooks(f.metrics.client),
 		kgo.BrokerMaxReadBytes(1<<30),
-		kgo.AdjustFetchOffsetsFn(f.adjust),
+		kgo.AdjustFetchOffsetsFn(unread),
 		kgo.OnPartitionsAssigned(f.onAssigned),
 		kgo.OnPartitionsRevoked(f.onRevoked),
 		kgo.OnPartitionsLost(f.onLost),
@@ -130,11 +119,4 @@ func subscription(names []string, patterns []*regexp.Regexp) (topics []string, r
 		topics = append(topics, "^(?:"+p.String()+")$")
 	}
 	return topics, true
-}
-
-// fetchBytes is what one fetch may bring, decompressed: the client holds up to two
-// of them a broker, outside of the queues. A quarter of it is for one partition,
-// so that lanes are fed evenly.
-func (f *Flow) fetchBytes() int32 {
-	return int32(min(max(f.cfg.Memory/16, 1<<20), 8<<20))
 }

@@ -54,8 +54,9 @@ type bytewise struct{ blank }
 func (bytewise) Encode(b *sinkd.Batch) []sinkd.Need {
 	rows := sinkd.Rows{Table: &sinkd.Table{}, Buf: []byte("\xff\xff")}
 	for i := range b.Ranges {
-		b.Ranges[i].Count = sinkd.Count{Rows: len(b.Ranges[i].Records)}
-		for n := range b.Ranges[i].Records {
+		all := b.Ranges[i].Records.Len()
+		b.Ranges[i].Count = sinkd.Count{Rows: all}
+		for n := range all {
 			rows.Row = append(rows.Row, sinkd.RowRef{Start: len(rows.Row), Range: int32(i), Index: int32(n)})
 			rows.Buf = append([]byte{'r'}, rows.Buf...)
 		}
@@ -83,8 +84,7 @@ func TestCertainRefusalsAreBuriedInTheirBatch(t *testing.T) {
 		f.health, f.caught = newHealth(f), newCaughtUp(f)
 		l := newLane(f, 0)
 		q := l.with(0, 0)
-		_, sum := q.push(records(0, 0, c.n))
-		f.budget.add(sum)
+		f.budget.add(q.bring(records(0, 0, c.n)...))
 		fl := l.cut()
 		l.land(t.Context(), fl.batch, false)
 		l.finish(fl)

@@ -37,18 +37,33 @@
 //
 // # The way of a claim
 //
-// AdjustFetchOffsetsFn (adjust) asks the claimer, which works in a goroutine of
-// its own: it pins the topic's first positions (pin), writes a fresh random
-// token into the position rows and reads the positions (Store.Claim), and only
-// then asks the brokers for identity and bounds (check). A good claim opens a
-// queue in the lane with the fewest; the queue is published before the function
-// returns the offset.
+// The group's client is a member of the group, and nothing else: it reads none of
+// what it is assigned. onAssigned asks the claimer, which works in a goroutine of
+// its own: it pins the topic's first positions (pin), writes a fresh random token
+// into the position rows and reads the positions (Store.Claim), and only then asks
+// the brokers for identity and bounds (check). A good claim opens a queue in the
+// lane with the fewest, and the fetcher reads from its tail on. The group waits
+// for none of this, and what could not be claimed is tried without end.
 //
-// The function never fails and never leaves a partition out. An error makes the
-// client leave and rejoin without end; a partition left out of the map can
-// never be revived. What cannot be claimed in time is returned at offset 0 and
-// paused before, and when its claim comes, the poller opens the queue, sets the
-// offset and resumes.
+// # The way of a fetch
+//
+// The fetcher asks each broker for the partitions that it leads, by the topic id
+// that the claim was checked against, at the tail of the claim's queue. A queue
+// is asked for by one fetch at a time, and the answer is for that queue: where
+// the claim has ended meanwhile the queue takes nothing more, and where it was set
+// back (shed), it has another tail. So what is read follows what was read before,
+// without a hole, whatever happens in between.
+//
+// The answer itself says what lies between: records, those of aborted
+// transactions, markers, offsets that compaction removed. The tail moves behind
+// all that was in it, and never to an offset that was only listed. A range without
+// records, where a partition ends in markers, lands like any other, at most once a
+// second.
+//
+// Who leads a partition is asked for when nobody answers for it, or somebody
+// answers that he does not, and twice a minute. A leader that was elected since
+// the queue was read last is asked first where the log ends for the epoch of what
+// was read (truncated.go).
 //
 // # Why each guard is there
 //
@@ -76,18 +91,14 @@
 // with a hole, under a claim that holds, at the offset that fits.
 //
 // from is the previous until, never the first record's offset. Compaction and
-// transaction markers leave gaps, so a first record above from proves nothing;
-// but that also means that a gap which the client made is invisible. Hence:
+// transaction markers leave gaps, so a first record above from proves nothing.
 //
-// The first gap of a claim is not believed. Setting the offset that the client
-// believes to hold does nothing, and the client's committed offsets change even
-// when its cursor does not. If the first record of a claim lies above its
-// position, a fetch of our own at the position has to show that nothing lies
-// between (probe); else the offset is set again.
+// An answer is for the tail that was asked for. A queue that waits for a missing
+// row gives memory up at its end, and is read there again; the answer to a fetch
+// from before that lies behind a hole.
 //
-// Only the poller sets offsets, between a poll and AllowRebalance. The
-// assignment stands still then, and no group commit of ours is under way, which
-// the client forbids at the same time.
+// Aborted transactions are passed over: the brokers give their records all the
+// same, and list which ones they are.
 //
 // The first positions are pinned for all partitions of a topic, in the
 // transaction that makes the topic known. With start policy latest, a partition
@@ -99,12 +110,13 @@
 // owner moves on in between seems to lie beyond the end of the log. Even so it
 // has to persist for half a minute before it counts.
 //
-// Topic id and cluster id are compared at the claim, and the topic id with each
-// fetch and every ten seconds. A topic that was deleted and made anew has the
-// same name, and offsets that mean other records. The client keeps to the id that
-// it saw first; where a person has acknowledged the new one, a good claim that
-// the brokers refuse by its id makes it give the topic up and subscribe again
-// (renew).
+// Topic id and cluster id are compared at the claim; the topic id is in each
+// fetch, and is compared every ten seconds for brokers that do not know of it
+// there. A topic that was deleted and made anew has the same name, and offsets
+// that mean other records.
+//
+// A log that was cut off halts. After an unclean election the new leader's log may
+// end below the position: what it holds there from now on are other records.
 //
 // Halts are conditional on claim and position, and record their incident in the
 // same transaction: a halt that comes late from a writer that was fenced must
@@ -122,14 +134,6 @@
 // frees a transaction that stalled inside COPY, so a stopped predecessor would
 // hold the row for as long as its TCP connection lives; but a long merge is
 // healthy.
-//
-// # Silent tails
-//
-// Where a partition came to rest below its last stable offset, what lies
-// between may be markers and compacted records: no poll will ever say so. A
-// fetch of our own at the position answers (tails); the range without records
-// lands like any other, at most once a second. It is never taken from a listed
-// offset, which can be ahead of what was read.
 //
 // # Idempotent delivery
 //
@@ -154,23 +158,25 @@
 //
 // # Stages
 //
-// The poller puts records into queues and never blocks in between. Each lane
-// has a builder, which encodes batch n+1, and an applier, which writes batch n;
-// land is the only policy for what can go wrong. Nothing of this process is
-// waited for while position rows are locked.
+// The fetcher puts records into queues and never waits for a lane. Each lane has a
+// builder, which encodes batch n+1, and an applier, which writes batch n; land is
+// the only policy for what can go wrong. Nothing of this process is waited for
+// while position rows are locked.
 //
-// Memory: a record counts its key, value, headers and 400 bytes from the poll
-// until it landed, encoded rows count as well. The poller does not poll while
-// the budget is spent, or while every lane has a whole batch waiting. A claim
-// that has more than a quarter of the budget queued, or whose lane has more than
-// half, is paused until it has less than an eighth, so that one lane that is
+// Records lie in memory as they lay in the log (sinkd.Records), one buffer for
+// what a fetch brought of a partition. That is decompressed, and copied where the
+// answer had other partitions' records as well: the last of them would keep all.
+//
+// Memory: a record counts its bytes and 64 more from the fetch until it landed,
+// encoded rows count as well. Nothing is fetched while the budget is spent; nothing
+// for a lane that has a whole batch waiting, or half of the budget queued beside
+// others; nothing for a queue with more than a quarter of it. So one lane that is
 // stuck does not stop the others. Fetches are bounded by what batches inflate to
-// when they are decompressed; a large value gets memory of its own, since it
-// would keep all of what a fetch brought.
+// when they are decompressed (growth.go).
 //
 // A queue is due when it has records that it may give: all of them, unless its
 // rate is capped (rate.go) or it waits. What it may not give sates no lane, and
-// beyond two seconds' worth the client fetches no more of it.
+// beyond two seconds' worth no more of it is fetched.
 //
 // # Missing parents
 //
@@ -192,8 +198,8 @@
 //	random token                 store: TestTokenIsNotMintedTwice
 //	claim before read            store: TestClaimReadsWhatItHolds
 //	queue of one claim           integration: TestQueueBelongsToOneClaim (lost)
-//	first gap not believed       integration: TestFirstGapIsNotBelieved (lost)
-//	silent tail is fetched       integration: TestQuietClientIsNoSilentTail (lost)
+//	answer for the tail asked    stream: TestAnswerForAnotherTailIsDropped
+//	aborted are passed over      integration: TestTransactions (phantom)
 //	pinned start                 integration: TestStartIsPinned (lost)
 //	                             store: TestPinnedOnce
 //	topic id at the claim        integration: TestRecreatedTopicIsRefusedAtTheClaim (phantom)

@@ -28,13 +28,12 @@ type Flow struct {
 	lanes    []*lane
 	budget   *budget
 	claimer  *claimer
-	poller   *poller
+	fetcher  *fetcher
 	// positions are those of idempotent delivery, nil otherwise.
 	positions *groupPositions
 	offsets   groupOffsets
 	// committing is held by whoever commits offsets to the group.
 	committing sync.Mutex
-	renewals   *renewals
 	caught     *caughtUp
 	health     *health
 
@@ -105,9 +104,8 @@ func New(cfg Config) (*Flow, error) {
 		f.cfg.Store = f.positions
 	}
 	f.health = newHealth(f)
-	f.renewals = newRenewals()
 	f.claimer = newClaimer(f)
-	f.poller = newPoller(f)
+	f.fetcher = newFetcher(f)
 	f.caught = newCaughtUp(f)
 	for i := range cfg.Lanes {
 		f.lanes = append(f.lanes, newLane(f, i))
@@ -189,13 +187,15 @@ func (f *Flow) start(ctx context.Context) *stages {
 	s := new(stages)
 	reading, stop := context.WithCancel(ctx)
 	s.stopReading = stop
-	s.reading.Go(func() { f.poller.run(reading) })
+	s.reading.Go(func() { f.fetcher.run(reading) })
 	for _, l := range f.lanes {
 		handover := make(chan *flight)
 		s.writing.Go(func() { l.build(ctx, handover) })
 		s.writing.Go(func() { l.apply(ctx, handover) })
 	}
 	s.all.Go(func() { f.claimer.run(ctx) })
+	s.all.Go(func() { f.listen(ctx) })
+	s.all.Go(func() { f.commit(ctx) })
 	s.all.Go(func() { f.watch(ctx) })
 	s.all.Go(func() { f.show(ctx) })
 	s.all.Go(func() { f.observe(ctx) })
@@ -217,7 +217,6 @@ func (f *Flow) shutdown(abort context.Context, s *stages, stop context.CancelFun
 	defer cancel()
 	s.stopReading()
 	s.reading.Wait()
-	f.client.AllowRebalance()
 	for _, l := range f.lanes {
 		if f.satisfied() {
 			l.discard()
@@ -245,7 +244,7 @@ func (f *Flow) shutdown(abort context.Context, s *stages, stop context.CancelFun
 func (f *Flow) leave(ctx context.Context) {
 	closed := make(chan struct{})
 	go func() {
-		f.client.CloseAllowingRebalance()
+		f.client.Close()
 		close(closed)
 	}()
 	select {

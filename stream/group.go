@@ -85,33 +85,33 @@ func (g *groupOffsets) forget(mine func(tenancy) bool) {
 	maps.DeleteFunc(g.pending, func(t tenancy, _ kgo.EpochOffset) bool { return !mine(t) })
 }
 
-// commit sends the group's offsets now and then, without waiting. What fails is
-// sent again with the next ones.
-func (p *poller) commit(ctx context.Context) {
-	if p.sending != nil || time.Since(p.committed) < p.flow.commitInterval() {
-		select {
-		case <-p.sending:
-			p.sending = nil
-		default:
+// listen hears from the group's client what keeps it from the group.
+func (f *Flow) listen(ctx context.Context) {
+	for ctx.Err() == nil {
+		fetches := f.client.PollFetches(ctx)
+		if fetches.IsClientClosed() {
+			return
 		}
-		return
+		fetches.EachError(func(_ string, _ int32, err error) {
+			if group, ok := errors.AsType[*kgo.ErrGroupSession](err); ok {
+				f.health.failing(group, 0)
+			}
+		})
 	}
-	f := p.flow
-	offsets := f.offsets.take(f.assigned.latest)
-	f.offsets.forget(f.assigned.latest)
-	p.committed = time.Now()
-	if len(offsets) == 0 {
-		return
+}
+
+// commit commits the group's offsets now and then. What fails is sent again with
+// the next ones.
+func (f *Flow) commit(ctx context.Context) {
+	for sleep(ctx, f.commitInterval()) {
+		offsets := f.offsets.take(f.assigned.latest)
+		f.offsets.forget(f.assigned.latest)
+		if len(offsets) > 0 {
+			// A commit that is cut off would take the connection with it, and the
+			// next one could overtake it.
+			f.send(context.WithoutCancel(ctx), offsets)
+		}
 	}
-	done := make(chan struct{})
-	p.sending = done
-	// A commit that is cut off would take the connection with it, and the next
-	// one could overtake it.
-	ctx = context.WithoutCancel(ctx)
-	f.tasks.Go(func() {
-		defer close(done)
-		f.send(ctx, offsets)
-	})
 }
 
 // commitInterval is the least time between two commits.
@@ -199,19 +199,6 @@ func refused(resp *kmsg.OffsetCommitResponse) error {
 		}
 	}
 	return nil
-}
-
-// quiesce waits for a commit under way: the client forbids setting offsets at
-// the same time.
-func (p *poller) quiesce(ctx context.Context) {
-	if p.sending == nil {
-		return
-	}
-	select {
-	case <-p.sending:
-	case <-ctx.Done():
-	}
-	p.sending = nil
 }
 
 // farewell commits the offsets of partitions that are given up, while the group

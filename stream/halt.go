@@ -18,17 +18,16 @@ func (f *Flow) fenced(claims []*sinkd.Claim) {
 		}
 		f.metrics.claim("fenced")
 		f.log.Info("claim has ended", slog.String("partition", c.String()))
-		f.claimer.ask([]*part{pt}, nil, afterFence())
+		f.claimer.ask([]*part{pt}, afterFence())
 	}
 }
 
-// close ends a claim: its queue is dropped and the client stops fetching for it.
+// close ends a claim: its queue is dropped, and nothing is read for it any more.
 func (f *Flow) close(c *sinkd.Claim, to phase) *part {
 	pt, q := f.assigned.close(c, to)
 	if pt == nil {
 		return nil
 	}
-	f.client.PauseFetchPartitions(single(c.Partition))
 	q.lane.drop(q)
 	return pt
 }

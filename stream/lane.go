@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -81,8 +82,8 @@ func newLane(f *Flow, id int) *lane {
 func (l *lane) poke() { poke(l.wake) }
 
 // open gives the claim a new, empty queue in this lane.
-func (l *lane) open(c *sinkd.Claim, end int64) *queue {
-	q := newQueue(c, l, end)
+func (l *lane) open(ok *claimed) *queue {
+	q := newQueue(ok, l)
 	q.rate = newAllowance(l.flow.cfg.MaxRate, q.born)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,8 +101,8 @@ func (l *lane) drop(q *queue) {
 	}
 	q.closed, q.dropped = true, true
 	sum := q.bytes
-	l.count(-len(q.records), -sum)
-	q.records, q.bytes = nil, 0
+	l.count(-q.records.Len(), -sum)
+	q.records, q.bytes = sinkd.Records{}, 0
 	if i := slices.Index(l.queues, q); i >= 0 {
 		l.queues = slices.Delete(l.queues, i, i+1)
 	}
@@ -154,9 +155,9 @@ func (l *lane) ready(now time.Time) (n int, weight int64) {
 		return n, weight
 	}
 	for _, q := range l.queues {
-		if ready := q.ready(now); ready < len(q.records) {
-			n -= len(q.records) - ready
-			weight -= q.bytes - int64(len(q.records))*recordOverhead
+		if ready, all := q.ready(now), q.records.Len(); ready < all {
+			n -= all - ready
+			weight -= q.bytes - int64(all)*recordOverhead
 		}
 	}
 	return n, weight
@@ -170,13 +171,29 @@ func (l *lane) restrained() bool {
 	return l.waits || l.flow.cfg.MaxRate > 0
 }
 
-// sated tells that the lane holds a whole batch beyond those that it works on,
-// so that nothing is won by reading more for it; a lane without claims is.
-func (l *lane) sated() bool {
+// hungry gives what is to be read for the lane: nothing while it is sated, which
+// is when it holds a whole batch beyond those that it works on, or, beside other
+// lanes, more than half of the budget; and nothing for a queue that holds more
+// than a quarter of it, or more than it may land soon. So one that is stuck does
+// not stop the others.
+func (l *lane) hungry(now time.Time) (reads []*read, sated bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.queues) == 0 || l.full(time.Now())
+	limit := l.flow.budget.limit
+	if l.full(now) || len(l.flow.lanes) > 1 && l.load() > limit/2 {
+		return nil, len(l.queues) > 0
+	}
+	for _, q := range l.queues {
+		if !q.closed && q.bytes <= limit/4 && !q.glut() {
+			at := spot{Partition: q.claim.Partition, topicID: q.topicID, at: q.tail}
+			reads = append(reads, &read{spot: at, queue: q, epoch: q.epoch, cursor: &q.cursor})
+		}
+	}
+	return reads, false
 }
+
+// load is what all queued records hold of the budget. The mutex is held.
+func (l *lane) load() int64 { return l.weight + int64(l.queued)*recordOverhead }
 
 // cut takes a batch from the lane's queues in turn: each gives at most a fair
 // share of the size, what is left over goes to those that hold more. It answers
@@ -193,7 +210,7 @@ func (l *lane) cut() *flight {
 			continue
 		}
 		n, held := q.within(n, room, len(fl.batch.Ranges) == 0)
-		if n == 0 && len(q.records) > 0 {
+		if n == 0 && q.records.Len() > 0 {
 			continue
 		}
 		room -= held - int64(n)*recordOverhead
@@ -261,15 +278,11 @@ func (l *lane) shares(size int, now time.Time) (shares map[*queue]int, alone boo
 // and what they hold of the budget; the first of a batch always fits. The
 // mutex is held.
 func (q *queue) within(n int, room int64, first bool) (fit int, held int64) {
-	for fit < n {
-		c := cost(q.records[fit])
-		if room -= c - recordOverhead; room < 0 && !(first && fit == 0) {
-			return fit, held
-		}
-		held += c
-		fit++
+	fit = sort.Search(n, func(i int) bool { return q.records.Size(i+1) > room })
+	if first {
+		fit = max(fit, min(n, 1))
 	}
-	return fit, held
+	return fit, cost(q.records, fit)
 }
 
 // all gives the lane's queues as they are now.
@@ -290,14 +303,7 @@ func (l *lane) claims() int {
 func (l *lane) holds() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.weight + int64(l.queued)*recordOverhead
-}
-
-// holds is what the queued records hold of the budget.
-func (q *queue) holds() int64 {
-	q.lane.mu.Lock()
-	defer q.lane.mu.Unlock()
-	return q.bytes
+	return l.load()
 }
 
 // settle waits until no transaction of the queue's claim is under way.

@@ -108,7 +108,7 @@ func TestOldestRecord(t *testing.T) {
 	q.progress()
 	q.known = 3
 	aged("known of, not read", time.Now())
-	q.push([]*sinkd.Record{record(0, old), record(1, old), record(2, young)})
+	q.bring(record(0, old), record(1, old), record(2, young))
 	aged("read", old)
 	l.cut()
 	aged("under way", old)

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"log/slog"
+	"sort"
 	"time"
 
 	"github.com/sinkd/sinkd"
@@ -17,7 +18,7 @@ import (
 // Each try stands alone in its batch, and takes the first record only or all
 // that the queue has, by turns: the one finds out that the parent has come,
 // whatever is missing behind it; the other lands rows that satisfy each other
-// at a deferred constraint. Where it takes longer, the client fetches nothing for
+// at a deferred constraint. Where it takes longer, nothing is read for
 // the queue, and where memory is short the queue gives up most of what it holds,
 // so that the budget is free for the parents.
 //
@@ -74,29 +75,24 @@ func (w *patience) refused(from, tail int64, now time.Time, limit time.Duration)
 
 // shed drops what the queue holds beyond keep bytes of the budget, at its end, if
 // it waits and holds much more than that.
-func (q *queue) shed(keep int64) bool {
+func (q *queue) shed(keep int64) {
 	l := q.lane
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !q.wait.long() || len(q.records) == 0 || q.bytes < 2*keep {
-		return false
+	all := q.records.Len()
+	if !q.wait.long() || all == 0 || q.bytes < 2*keep {
+		return
 	}
-	n, held := 1, cost(q.records[0])
-	for n < len(q.records) && held+cost(q.records[n]) <= keep {
-		held += cost(q.records[n])
-		n++
+	n := max(1, sort.Search(all, func(i int) bool { return cost(q.records, i+1) > keep }))
+	if n == all {
+		return
 	}
-	if n == len(q.records) {
-		return false
-	}
+	held := cost(q.records, n)
 	dropped := q.bytes - held
-	l.count(n-len(q.records), -dropped)
-	clear(q.records[n:])
-	q.records, q.bytes = q.records[:n:n], held
-	last := q.records[n-1]
-	q.tail, q.epoch = last.Offset+1, last.LeaderEpoch
+	l.count(n-all, -dropped)
+	q.records, q.bytes = q.records.Slice(0, n), held
+	q.tail, q.epoch = q.records.Offset(n-1)+1, q.records.Epoch(n-1)
 	l.flow.budget.add(-dropped)
-	return true
 }
 
 // postpone puts the one range of a batch back, which a missing row keeps from
@@ -114,7 +110,7 @@ func (l *lane) postpone(b *sinkd.Batch, e *sinkd.Error) bool {
 		return true // it is lost, which land finds out
 	}
 	fresh := !q.wait.waiting()
-	if fresh && len(r.Records) > 1 {
+	if fresh && r.Records.Len() > 1 {
 		return false
 	}
 	if !q.wait.refused(r.From, q.tail, time.Now(), l.flow.cfg.ForeignKeyWait) {
@@ -135,27 +131,26 @@ func (l *lane) postpone(b *sinkd.Batch, e *sinkd.Error) bool {
 // built from that is lost: ranges carry a copy of the claim, and the queue gets
 // a new one. The mutex is held.
 func (l *lane) putBack(q *queue, from int64) {
-	var back []*sinkd.Record
+	var back sinkd.Records
 	var sum int64
 	for _, fl := range l.flights {
 		var held int64
 		for i := range fl.batch.Ranges {
 			if r := &fl.batch.Ranges[i]; r.Claim == q.stint {
-				for _, rec := range r.Records {
-					if rec.Offset >= from {
-						back = append(back, rec)
-						held += cost(rec)
-					}
-				}
+				rest := r.Records.Slice(r.Records.Search(from), r.Records.Len())
+				back.Append(rest)
+				held += cost(rest, rest.Len())
 			}
 		}
 		fl.cost -= held
 		sum += held
 	}
-	q.records = append(back, q.records...)
+	n := back.Len()
+	back.Append(q.records)
+	q.records = back
 	q.bytes += sum
-	l.count(len(back), sum)
-	q.rate.spend(-len(back))
+	l.count(n, sum)
+	q.rate.spend(-n)
 	q.taken = from
 	stint := *q.claim
 	q.stint = &stint

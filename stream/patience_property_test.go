@@ -37,7 +37,7 @@ func (p *picky) Apply(ctx context.Context, lane int, b *sinkd.Batch) error {
 		return err
 	}
 	for _, r := range b.Ranges {
-		for _, rec := range r.Records {
+		for _, rec := range r.Records.All() {
 			p.took[r.Claim.ID] = append(p.took[r.Claim.ID], rec.Offset)
 		}
 	}
@@ -46,9 +46,9 @@ func (p *picky) Apply(ctx context.Context, lane int, b *sinkd.Batch) error {
 
 func (p *picky) refuses(b *sinkd.Batch) *sinkd.Record {
 	for _, r := range b.Ranges {
-		for _, rec := range r.Records {
+		for n, rec := range r.Records.All() {
 			if len(b.Dead) == 0 && rec.Offset%17 == 11 {
-				return rec
+				return r.Records.At(n)
 			}
 		}
 	}
@@ -58,14 +58,8 @@ func (p *picky) refuses(b *sinkd.Batch) *sinkd.Record {
 // marked feeds a log in which some offsets are markers.
 func marked(l *lane, q *queue, n int) {
 	if n = min(n, int(end-q.tail)); n > 0 {
-		recs := records(q.claim.ID, q.tail, n)
-		for _, rec := range recs {
-			if rec.Offset%13 == 5 {
-				rec.Attrs = controlAttrs()
-			}
-		}
-		_, sum := q.push(recs)
-		l.flow.budget.add(sum)
+		recs := slices.DeleteFunc(records(q.claim.ID, q.tail, n), func(r *sinkd.Record) bool { return r.Offset%13 == 5 })
+		l.flow.budget.add(q.push(q.tail, &piece{records: sinkd.RecordsOf(recs...), next: q.tail + int64(n), epoch: -1}))
 	}
 }
 
@@ -123,7 +117,7 @@ func muddle(t *testing.T, r *rand.Rand) (*picky, *lane, []*queue) {
 			k.mu.Lock()
 			next := k.next[q.claim.ID]
 			k.mu.Unlock()
-			queues[i] = l.open(&sinkd.Claim{Partition: q.claim.Partition, Token: uuid.New(), Next: next, Epoch: -1}, 0)
+			queues[i] = l.open(&claimed{claim: &sinkd.Claim{Partition: q.claim.Partition, Token: uuid.New(), Next: next, Epoch: -1}})
 		case 1, 2:
 			q.shed(int64(500 + r.IntN(3000)))
 		default:

@@ -2,43 +2,31 @@ package stream
 
 import (
 	"testing"
-	"unsafe"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sinkd/sinkd"
 )
 
-// A record with a large value keeps nothing of what its fetch brought; a small
-// one is left where it is.
-func TestPushDetachesLargeRecords(t *testing.T) {
-	body := make([]byte, 2*largeValue)
-	text := unsafe.String(&body[300], 10)
-	within := func(p *byte) bool {
-		at := uintptr(unsafe.Pointer(p))
-		return at >= uintptr(unsafe.Pointer(&body[0])) && at <= uintptr(unsafe.Pointer(&body[len(body)-1]))
+// A fetch is answered after its queue was set back, or was dropped: what it
+// brought would land behind a hole, or under another claim.
+func TestAnswerForAnotherTailIsDropped(t *testing.T) {
+	l := newTestLane(1000)
+	q := l.with(0, 100)
+	answer := &piece{records: sinkd.RecordsOf(records(0, 100, 50)...), next: 150}
+	q.wait.tries, q.wait.retry = 10, q.born.Add(1<<40)
+	l.waits = true
+	q.shed(800)
+	if q.tail >= 100 {
+		t.Fatalf("the queue still goes on at %d", q.tail)
 	}
-	record := func(size int) *sinkd.Record {
-		return &sinkd.Record{
-			Key: body[100:110], Value: body[1000 : 1000+size],
-			Headers: []kgo.RecordHeader{{Key: text, Value: body[200:210]}, {Key: text}},
-		}
+	tail, held := q.tail, q.records.Len()
+	if n := q.push(100, answer); n != 0 || q.tail != tail || q.records.Len() != held {
+		t.Errorf("an answer at 100 was taken at %d", tail)
 	}
-	q := newQueue(&sinkd.Claim{}, &lane{wake: make(chan struct{}, 1)}, 0)
-	large, small := record(largeValue), record(largeValue-1)
-	q.push([]*sinkd.Record{large, small})
-	for what, p := range map[string]*byte{
-		"key": &large.Key[0], "value": &large.Value[0],
-		"header's key": unsafe.StringData(large.Headers[0].Key), "header's value": &large.Headers[0].Value[0],
-	} {
-		if within(p) {
-			t.Errorf("the %s is still a part of the fetch", what)
-		}
+	if n := q.push(tail, &piece{records: sinkd.RecordsOf(records(0, tail, 50)...), next: tail + 50}); n == 0 || q.tail != tail+50 {
+		t.Errorf("an answer at %d was not", tail)
 	}
-	if large.Headers[1].Value != nil || len(large.Value) != largeValue || len(large.Key) != 10 {
-		t.Error("the copy differs")
-	}
-	if !within(&small.Key[0]) || !within(&small.Value[0]) {
-		t.Error("a small record was copied")
+	l.drop(q)
+	if n := q.push(q.tail, answer); n != 0 || q.records.Len() != 0 {
+		t.Error("a dropped queue took an answer")
 	}
 }

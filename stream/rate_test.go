@@ -32,9 +32,9 @@ func TestRateIsCapped(t *testing.T) {
 					t.Fatal("a batch was due, and there was none")
 				}
 				for _, r := range fl.batch.Ranges {
-					taken[r.Claim.ID] += len(r.Records)
-					if len(r.Records) > rate {
-						t.Fatalf("rate %d: %d records at once", rate, len(r.Records))
+					taken[r.Claim.ID] += r.Records.Len()
+					if n := r.Records.Len(); n > rate {
+						t.Fatalf("rate %d: %d records at once", rate, n)
 					}
 				}
 				l.finish(fl)
@@ -61,7 +61,7 @@ func TestRateDoesNotGather(t *testing.T) {
 		l.flow.cfg.MaxRate = 10
 		q := l.with(0, 0)
 		time.Sleep(time.Minute)
-		q.push(records(0, 0, 100))
+		q.bring(records(0, 0, 100)...)
 		if n := l.cut().batch.Records(); n != 10 {
 			t.Errorf("%d records after a quiet minute, want 10", n)
 		}
@@ -75,9 +75,11 @@ func TestCappedQueueDoesNotSateItsLane(t *testing.T) {
 		l := newTestLane(100)
 		l.flow.cfg.MaxRate = 10
 		l.with(0, 1000)
-		if l.sated() {
+		other := l.with(1, 0)
+		if reads, _ := l.hungry(time.Now()); len(reads) != 1 || reads[0].queue != other {
 			t.Error("a lane is sated by records that it may not land")
 		}
+		l.drop(other)
 		l.draining = true
 		l.finish(l.cut())
 		if due, _ := l.due(time.Now()); due {

@@ -9,64 +9,11 @@ import (
 	"github.com/sinkd/sinkd"
 )
 
-// adjust is the claim function: the client asks it where to begin with newly
-// assigned partitions. What Kafka says of committed offsets is ignored;
-// positions come from Postgres, with a claim. It never fails and never leaves
-// a partition out, which would make the client rejoin without end, or leave
-// the partition dead: one that could not be claimed in time is returned at
-// offset 0, and paused before.
-func (f *Flow) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-	<-f.ready
-	// Paused until claimed, and before the poller can learn of a late claim,
-	// which it resumes.
-	all := partitionsOf(offsets)
-	f.client.PauseFetchPartitions(byTopic(all))
-	parts := f.assigned.add(all)
-	t := newTicket(len(parts))
-	f.claimer.ask(parts, t, 0)
-	ctx, cancel := context.WithTimeout(ctx, claimPatience)
-	defer cancel()
-	got := t.wait(ctx)
-	var good []sinkd.Partition
-	for _, pt := range parts {
-		at := kgo.NewOffset().At(0)
-		if c := got[pt]; c != nil {
-			if q := f.open(pt, c); q != nil {
-				at = kgo.NewOffset().At(q.claim.Next).WithEpoch(q.claim.Epoch)
-				good = append(good, pt.Partition)
-			}
-		}
-		offsets[pt.Topic][pt.ID] = at
-	}
-	f.client.ResumeFetchPartitions(byTopic(good))
-	f.log.Info("partitions assigned", slog.Int("partitions", len(parts)), slog.Int("claimed", len(good)))
-	return offsets, nil
-}
-
-// byTopic gives partitions as the client lists them.
-func byTopic(parts []sinkd.Partition) map[string][]int32 {
-	out := make(map[string][]int32)
-	for _, p := range parts {
-		out[p.Topic] = append(out[p.Topic], p.ID)
-	}
-	return out
-}
-
-func partitionsOf(offsets map[string]map[int32]kgo.Offset) []sinkd.Partition {
-	var out []sinkd.Partition
-	for topic, parts := range offsets {
-		for id := range parts {
-			out = append(out, sinkd.Partition{Topic: topic, ID: id})
-		}
-	}
-	return out
-}
-
-// open publishes the queue of a good claim; nil where the tenure has ended.
-func (f *Flow) open(pt *part, c *claimed) *queue {
+// open publishes the queue of a good claim, unless the tenure has ended.
+func (f *Flow) open(pt *part, c *claimed) {
 	q := f.assigned.open(pt, c, f.lanes)
 	if q == nil {
-		return nil
+		return
 	}
 	f.offsets.mark(c.claim, kgo.EpochOffset{Epoch: c.claim.Epoch, Offset: c.claim.Next})
 	f.log.Info("partition claimed", slog.String("partition", pt.String()), slog.Int64("position", c.claim.Next))
@@ -75,16 +22,25 @@ func (f *Flow) open(pt *part, c *claimed) *queue {
 	f.forgetGone(pt.Partition)
 	poke(f.opened)
 	f.caught.poke()
-	return q
 }
 
-// onAssigned counts, and notes where there is nothing to do; otherwise the claim
-// function follows.
+// onAssigned asks for claims of what the group gave to this process. The group
+// waits for none of them: nothing is read for a partition before its claim.
 func (f *Flow) onAssigned(_ context.Context, _ *kgo.Client, m map[string][]int32) {
 	<-f.ready
 	f.metrics.rebalance("assigned", m)
 	f.idle.Store(len(m) == 0 && len(f.assigned.all()) == 0)
 	f.health.up(kafka)
+	if parts := f.assigned.add(listed(m)); len(parts) > 0 {
+		f.log.Info("partitions assigned", slog.Int("partitions", len(parts)))
+		f.claimer.ask(parts, 0)
+	}
+}
+
+// unread keeps the group's client from reading what it was assigned: the fetcher
+// does, from the positions in Postgres.
+func unread(context.Context, map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	return nil, nil
 }
 
 // onRevoked gives partitions up in an orderly way: their transaction under way

@@ -68,7 +68,8 @@ func (r *Rehearsal) bury(b *sinkd.Batch, e *sinkd.Error) error {
 		return e
 	}
 	for i := range b.Ranges {
-		for _, rec := range b.Ranges[i].Records {
+		if records := b.Ranges[i].Records; records.Len() > 0 {
+			rec := records.At(0)
 			r.Dead = append(r.Dead, sinkd.DeadLetter{Record: rec, Stage: "write", Reason: e.Err.Error(), SQLState: e.SQLState})
 			r.Count.Dead++
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/sinkd/sinkd"
 )
@@ -81,11 +80,20 @@ func ReadFrom(ctx context.Context, k Kafka, topic string, positions []int64, n i
 type reader struct {
 	Sampled
 	kafka   *Kafka
+	log     *logReader
 	brokers *brokers
 	leaders []int32
 	bounds  map[sinkd.Partition]bounds
 	// room is how many bytes may yet be read.
 	room int64
+}
+
+// besideBytes is how much is asked for at a time.
+const besideBytes = 1 << 20
+
+// reading is how a partition of the topic is read.
+func (r *reader) reading(p sinkd.Partition) *reading {
+	return &reading{kafka: r.kafka, log: r.log, spot: spot{Partition: p, topicID: r.Topic.ID}}
 }
 
 // readBeside describes a topic and lets read read it. It fails where the topic
@@ -96,7 +104,7 @@ func readBeside(ctx context.Context, k Kafka, topic string, read func(*reader) e
 		return nil, err
 	}
 	defer b.close()
-	r := &reader{kafka: &k, brokers: b, room: sampleBytes}
+	r := &reader{kafka: &k, log: newLogReader(&k), brokers: b, room: sampleBytes}
 	if err := r.describe(ctx, topic); err != nil {
 		return nil, err
 	}
@@ -175,10 +183,10 @@ func (r *reader) shares(n int64) []int64 {
 
 // read reads up to n records of a partition, from Next up to until.
 func (r *reader) read(ctx context.Context, id int, until, n int64) error {
-	p := &reading{kafka: r.kafka, Partition: sinkd.Partition{Topic: r.Topic.Name, ID: int32(id)}, topicID: r.Topic.ID}
+	p := r.reading(sinkd.Partition{Topic: r.Topic.Name, ID: int32(id)})
 	from := r.Next[id]
 	for failures := 0; r.Next[id] < until && n > 0 && r.room > 0; {
-		fp, next, err := p.fetch(ctx, r.brokers.client.Broker(int(r.leaders[id])), r.Next[id], nextProbeBytes)
+		got, err := p.fetch(ctx, r.brokers.client.Broker(int(r.leaders[id])), r.Next[id], besideBytes)
 		if err != nil {
 			if failures++; failures > moves || ctx.Err() != nil {
 				return err
@@ -188,20 +196,17 @@ func (r *reader) read(ctx context.Context, id int, until, n int64) error {
 			}
 			continue
 		}
-		if next <= r.Next[id] {
+		if got.next <= r.Next[id] {
 			return nil
 		}
-		r.Next[id] = next
-		for _, rec := range fp.Records {
-			switch {
-			case rec.Attrs.IsControl():
-			case rec.Offset >= until, n == 0, r.room <= 0:
-				r.Next[id] = rec.Offset
+		r.Next[id] = got.next
+		for i := range got.records.Len() {
+			if at := got.records.Offset(i); at >= until || n == 0 || r.room <= 0 {
+				r.Next[id] = at
 				return nil
-			default:
-				r.take(rec)
-				n--
 			}
+			r.take(got.records.Slice(i, i+1))
+			n--
 		}
 	}
 	r.Next[id] = min(r.Next[id], max(from, until))
@@ -209,9 +214,7 @@ func (r *reader) read(ctx context.Context, id int, until, n int64) error {
 }
 
 // take keeps a copy of a record: as it came, it would keep all that was fetched.
-func (r *reader) take(rec *sinkd.Record) {
-	held := *rec
-	held.Key, held.Value = slices.Clone(rec.Key), slices.Clone(rec.Value)
-	r.room -= cost(rec)
-	r.Records = append(r.Records, &held)
+func (r *reader) take(one sinkd.Records) {
+	r.room -= cost(one, 1)
+	r.Records = append(r.Records, sinkd.RecordsOf(one.At(0)).At(0))
 }

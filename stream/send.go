@@ -41,7 +41,10 @@ func NewSender(ctx context.Context, k Kafka, topic string) (*Sender, error) {
 func (s *Sender) Send(ctx context.Context, records []*sinkd.Record) error {
 	sent := make([]*kgo.Record, len(records))
 	for i, r := range records {
-		sent[i] = &kgo.Record{Topic: s.topic, Key: r.Key, Value: r.Value, Headers: r.Headers, Timestamp: r.Timestamp}
+		sent[i] = &kgo.Record{Topic: s.topic, Key: r.Key, Value: r.Value, Timestamp: r.Timestamp}
+		for _, h := range r.Headers {
+			sent[i].Headers = append(sent[i].Headers, kgo.RecordHeader{Key: string(h.Key), Value: h.Value})
+		}
 	}
 	if err := s.client.ProduceSync(ctx, sent...).FirstErr(); err != nil {
 		return fmt.Errorf("send to topic %s: %w", s.topic, err)

@@ -5,8 +5,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // TestManyWaitForOneParent: more partitions of a lane try again than it has
@@ -60,27 +58,23 @@ func TestSlowParentsAreWaitedForOneByOne(t *testing.T) {
 func TestWaitingQueuesLeaveMemoryToOthers(t *testing.T) {
 	for _, n := range []int32{1, 10, 200} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			client, err := kgo.NewClient()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer client.Close()
 			l := newTestLane(1000)
-			l.flow.lanes, l.flow.client = []*lane{l}, client
-			p := newPoller(l.flow)
+			l.flow.lanes = []*lane{l}
+			f := newFetcher(l.flow)
 			other := l.with(0, 0)
-			p.pause(other)
 			for id := int32(1); id <= n; id++ {
 				q := l.with(id, 0)
 				feed(l, q, 0, 1000)
 				q.wait = patience{retry: time.Now().Add(time.Hour), tries: 10}
 			}
-			l.flow.budget.limit = l.holds() * 3
-			for range 3 { // pause, shed, resume
-				p.regulate(t.Context())
-			}
-			if other.throttled {
+			l.waits = true
+			l.flow.budget.limit = l.flow.budget.used.Load()
+			f.regulate()
+			if l.flow.budget.spent() {
 				t.Errorf("nothing is read for others: %d of %d bytes are held", l.flow.budget.used.Load(), l.flow.budget.limit)
+			}
+			if reads, _ := l.hungry(time.Now()); len(reads) != 1 || reads[0].queue != other {
+				t.Errorf("%d queues are read for, want the one that does not wait", len(reads))
 			}
 		})
 	}

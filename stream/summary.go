@@ -29,7 +29,7 @@ func (t *tally) add(b *sinkd.Batch) {
 	t.batches++
 	for i := range b.Ranges {
 		c := &b.Ranges[i].Count
-		t.records += len(b.Ranges[i].Records)
+		t.records += b.Ranges[i].Records.Len()
 		t.rows += c.Rows
 		t.skipped += c.Skipped
 		t.dead += c.Dead

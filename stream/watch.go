@@ -114,7 +114,7 @@ func (f *Flow) revive(p sinkd.Partition) {
 	}
 	pt.phase = claiming
 	f.assigned.mu.Unlock()
-	f.claimer.ask([]*part{pt}, nil, 0)
+	f.claimer.ask([]*part{pt}, 0)
 }
 
 // observe looks at the brokers' side now and then, and when claims were made.
@@ -186,7 +186,7 @@ func (f *Flow) note(ctx context.Context, log map[sinkd.Partition]bounds) {
 		f.metrics.bounds(pt.Partition, b)
 		f.forgetGone(pt.Partition)
 		if pt.queue != nil {
-			f.poller.listed(pt.queue, b.stable)
+			pt.queue.listed(b.stable)
 		}
 		obs = append(obs, sinkd.Observation{
 			Partition: pt.Partition, LogStart: b.start, End: b.stable, HighWatermark: b.high, At: now,

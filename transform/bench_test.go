@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/sinkd/sinkd"
 )
 
@@ -61,7 +59,7 @@ func wide(n int) []*sinkd.Record {
 // batchOf gives a batch of one range.
 func batchOf(records []*sinkd.Record) *sinkd.Batch {
 	claim := &sinkd.Claim{Partition: sinkd.Partition{Topic: records[0].Topic}}
-	return &sinkd.Batch{Ranges: []sinkd.Range{{Claim: claim, Until: int64(len(records)), Records: records}}}
+	return &sinkd.Batch{Ranges: []sinkd.Range{{Claim: claim, Until: int64(len(records)), Records: sinkd.RecordsOf(records...)}}}
 }
 
 func newOrders(tb testing.TB, t *sinkd.Table) *Encoder {
@@ -215,7 +213,7 @@ func TestNoAllocations(t *testing.T) {
 	headers := narrow(300)
 	for _, rec := range headers {
 		rec.Key = []byte{0xff}
-		rec.Headers = []kgo.RecordHeader{{Key: strings.Repeat("long name ", 10), Value: []byte("text")}, {Key: "base64:", Value: []byte{0}}}
+		rec.Headers = []sinkd.Header{{Key: []byte(strings.Repeat("long name ", 10)), Value: []byte("text")}, {Key: []byte("base64:"), Value: []byte{0}}}
 	}
 	for i, rec := range changing {
 		switch i % 3 {

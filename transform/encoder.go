@@ -26,7 +26,8 @@ type Encoder struct {
 	// records up to the one in work, left those behind it.
 	open       []*target
 	done, left int
-	// at is the place of the record in work.
+	// record is the record in work, at its place.
+	record sinkd.Record
 	at     sinkd.RowRef
 	spares spares
 	sorter sorter
@@ -127,13 +128,15 @@ func (e *Encoder) needs(b *sinkd.Batch) []sinkd.Need {
 func (e *Encoder) encodeRange(b *sinkd.Batch, r *sinkd.Range) {
 	p := e.plans[r.Claim.Topic]
 	r.Count = sinkd.Count{}
-	for n, rec := range r.Records {
+	rec := &e.record
+	for n := range r.Records.Each(rec) {
 		e.at.Index = int32(n)
 		e.done++
 		e.left--
 		tally(&r.Count, rec)
-		switch skipped, dead := e.record(p, rec); {
+		switch skipped, dead := e.encodeRecord(p, rec); {
 		case dead != nil:
+			dead.Record = r.Records.At(n) // rec is valid until the next
 			b.Dead = append(b.Dead, *dead)
 			r.Count.Dead++
 		case skipped:
@@ -147,9 +150,9 @@ func (e *Encoder) encodeRange(b *sinkd.Batch, r *sinkd.Range) {
 	}
 }
 
-// record encodes one record, or tells that it has no effect, or why it cannot
+// encodeRecord encodes one record, or tells that it has no effect, or why it cannot
 // be encoded.
-func (e *Encoder) record(p *plan, rec *sinkd.Record) (skipped bool, dead *sinkd.DeadLetter) {
+func (e *Encoder) encodeRecord(p *plan, rec *sinkd.Record) (skipped bool, dead *sinkd.DeadLetter) {
 	gone := rec.Value == nil && !p.landing
 	if gone && p.target.gone == nil {
 		return true, nil

@@ -250,7 +250,7 @@ func TestCounts(t *testing.T) {
 func TestNeeds(t *testing.T) {
 	e := NewEncoder(Options{Routes: []*sinkd.Route{{Topics: []string{"x", "y"}}}})
 	of := func(topic string) sinkd.Range {
-		return sinkd.Range{Claim: &sinkd.Claim{Partition: sinkd.Partition{Topic: topic}}, Records: []*sinkd.Record{{Topic: topic, Value: []byte(`{"a":"x"}`)}}}
+		return sinkd.Range{Claim: &sinkd.Claim{Partition: sinkd.Partition{Topic: topic}}, Records: sinkd.RecordsOf(&sinkd.Record{Topic: topic, Value: []byte(`{"a":"x"}`)})}
 	}
 	b := &sinkd.Batch{Ranges: []sinkd.Range{of("x"), of("y"), of("x")}}
 	if diff := cmp.Diff([]sinkd.Need{{Topic: "x"}, {Topic: "y"}}, e.Encode(b)); diff != "" {

@@ -118,7 +118,7 @@ func (ev *event) record(rnd *rand.Rand, typ string) *sinkd.Record {
 		k = fmt.Sprintf(`"%d.%s"`, ev.key[0], strings.Repeat("0", rnd.IntN(3)))
 	}
 	key := fmt.Sprintf(`"k":%s,"l":%d`, k, ev.key[1])
-	rec := &sinkd.Record{Topic: "topic", Partition: int32(ev.key[1] % 2), Timestamp: time.UnixMicro(int64(ev.at))}
+	rec := &sinkd.Record{Topic: "topic", Partition: int32(ev.key[1] % 2), Timestamp: time.UnixMilli(int64(ev.at))}
 	if ev.tombstone {
 		rec.Key = []byte("{" + key + "}")
 		return rec
@@ -214,10 +214,10 @@ func (m model) row(p place, keys map[string][2]int, b *sinkd.Batch) {
 		case name == "gone" && len(field) == 5:
 			// Of a boolean, only the record tells which tombstone set it.
 			if fields[name] = null; field[4] == 1 {
-				fields[name] = b.Record(p.ref).Timestamp.Nanosecond() / 1000
+				fields[name] = int(b.Record(p.ref).Timestamp.UnixMilli())
 			}
 		case name == "gone":
-			fields[name] = int(bigEndian(field[4:]) - unixEpoch)
+			fields[name] = int(bigEndian(field[4:])-unixEpoch) / 1000
 		default:
 			fields[name] = int(bigEndian(field[4:]))
 		}
@@ -286,13 +286,13 @@ func foldLog(t *testing.T, rnd *rand.Rand, e *Encoder, c foldCase, events []even
 		for i := range events[:n] {
 			rec := events[i].record(rnd, c.table.Columns[0].TypeName)
 			r := &b.Ranges[rec.Partition]
-			r.Records = append(r.Records, rec)
+			r.Records.Append(sinkd.RecordsOf(rec))
 			keys[keyer.of(t, rec)] = events[i].key
 		}
 		e.Encode(b)
 		for i := range b.Ranges {
-			if k := b.Ranges[i].Count; k.Dead > 0 || k.Rows+k.Skipped != len(b.Ranges[i].Records) {
-				t.Fatalf("%d records are counted as %+v: %v", len(b.Ranges[i].Records), k, b.Dead)
+			if k := b.Ranges[i].Count; k.Dead > 0 || k.Rows+k.Skipped != b.Ranges[i].Records.Len() {
+				t.Fatalf("%d records are counted as %+v: %v", b.Ranges[i].Records.Len(), k, b.Dead)
 			}
 		}
 		got.write(t, b, keys)

@@ -76,7 +76,7 @@ func oneColumnEach(t *testing.T, rec *sinkd.Record) (*Encoder, *sinkd.Batch) {
 			t.Fatal(err)
 		}
 		claim := &sinkd.Claim{Partition: sinkd.Partition{Topic: topic}}
-		batch.Ranges = append(batch.Ranges, sinkd.Range{Claim: claim, Records: []*sinkd.Record{rec}})
+		batch.Ranges = append(batch.Ranges, sinkd.Range{Claim: claim, Records: sinkd.RecordsOf(rec)})
 	}
 	return e, batch
 }

@@ -23,7 +23,7 @@ func appendHeaders(dst []byte, rec *sinkd.Record) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendHeaderText(append(dst, '['), bytesOf(h.Key))
+		dst = appendHeaderText(append(dst, '['), h.Key)
 		if h.Value == nil {
 			dst = append(dst, ",null]"...)
 			continue

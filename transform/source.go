@@ -102,7 +102,7 @@ func (p *plan) fill(s *source, rec *sinkd.Record) error {
 
 // timestamp takes the record's; the oldest message format has none.
 func (v *Value) timestamp(rec *sinkd.Record) error {
-	if rec.Attrs.TimestampType() < 0 {
+	if rec.Timestamp.IsZero() {
 		v.Kind = Null
 		return nil
 	}
@@ -118,7 +118,7 @@ func (v *Value) timestamp(rec *sinkd.Record) error {
 // lastHeader does.
 func (v *Value) lastHeader(rec *sinkd.Record, key string) {
 	for i := len(rec.Headers) - 1; i >= 0; i-- {
-		if rec.Headers[i].Key == key {
+		if string(rec.Headers[i].Key) == key {
 			v.raw(rec.Headers[i].Value)
 			return
 		}

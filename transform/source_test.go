@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sinkd/sinkd"
 )
@@ -15,7 +14,7 @@ import (
 func TestSources(t *testing.T) {
 	rec := &sinkd.Record{
 		Partition: 3, Timestamp: time.UnixMilli(1_000), Key: []byte("key"), Value: []byte(`{"a" : {"b":"\u0041"},"kafka_topic":"no"}`),
-		Headers: []kgo.RecordHeader{{Key: "x", Value: []byte("1")}, {Key: "x", Value: []byte("2")}, {Key: "n"}},
+		Headers: []sinkd.Header{{Key: []byte("x"), Value: []byte("1")}, {Key: []byte("x"), Value: []byte("2")}, {Key: []byte("n")}},
 	}
 	for _, c := range []struct{ column, source, want string }{
 		{"c text", "a.b", "A"},
@@ -64,7 +63,7 @@ func TestSources(t *testing.T) {
 func TestHeadersAndKeysThatAreNotText(t *testing.T) {
 	rec := &sinkd.Record{
 		Key: []byte{0xff, 0}, Value: []byte(`{}`),
-		Headers: []kgo.RecordHeader{{Key: "\"\n", Value: []byte{0xff}}, {Key: "\xff", Value: []byte("base64:x")}, {Key: "", Value: []byte{}}, {Key: "0", Value: []byte{0}}},
+		Headers: []sinkd.Header{{Key: []byte("\"\n"), Value: []byte{0xff}}, {Key: []byte("\xff"), Value: []byte("base64:x")}, {Key: []byte(""), Value: []byte{}}, {Key: []byte("0"), Value: []byte{0}}},
 	}
 	b := encode(t, &sinkd.Route{}, &sinkd.Table{Columns: sinkd.Landing()}, rec)
 	got := parse(t, &b.Rows[0])[0]
@@ -81,7 +80,7 @@ func TestLanding(t *testing.T) {
 	s.exec(`CREATE TABLE landing (kafka_topic text, kafka_partition int, kafka_offset bigint, kafka_timestamp timestamptz, kafka_key text, kafka_headers jsonb, value jsonb)`)
 	at := time.UnixMilli(1_700_000_000_123)
 	records := []*sinkd.Record{
-		{Timestamp: at, Key: []byte("key"), Value: []byte(`{"a": 1.50}`), Headers: []kgo.RecordHeader{{Key: "h", Value: []byte("v")}}},
+		{Timestamp: at, Key: []byte("key"), Value: []byte(`{"a": 1.50}`), Headers: []sinkd.Header{{Key: []byte("h"), Value: []byte("v")}}},
 		{Timestamp: at, Key: []byte{0}, Value: nil},
 		{Timestamp: at, Value: []byte(` null `)},
 		{Timestamp: at, Value: []byte(`not JSON`)},

@@ -53,7 +53,7 @@ func grow(t *testing.T, r *sinkd.Route, table *sinkd.Table, late string, values 
 	for _, text := range values {
 		rec := message(text)
 		rec.Topic = "topic"
-		b.Ranges[0].Records = append(b.Ranges[0].Records, rec)
+		b.Ranges[0].Records.Append(sinkd.RecordsOf(rec))
 	}
 	types := map[string]uint32{"boolean": oidBool, "bigint": oidInt8, "numeric": oidNumeric, "text": oidText, "jsonb": oidJSONB}
 	if err := e.Supply("topic", table); err != nil {
@@ -159,7 +159,7 @@ func TestTablesAsTheyAre(t *testing.T) {
 	for _, text := range []string{`{"a":1,"x":1}`, `{"x":1}`, `{"a":"x","y":1}`, `{"a":1,"xmin":1}`} {
 		rec := message(text)
 		rec.Topic = "topic"
-		b.Ranges[0].Records = append(b.Ranges[0].Records, rec)
+		b.Ranges[0].Records.Append(sinkd.RecordsOf(rec))
 	}
 	if needs := e.Encode(b); needs != nil {
 		t.Fatalf("it asks for %+v", needs)

@@ -64,7 +64,7 @@ func (d *dryRun) read(ctx context.Context, t *trial) (*sinkd.Batch, error) {
 			t.From[p.String()] = rec.Offset
 		}
 		last := &b.Ranges[len(b.Ranges)-1]
-		last.Records = append(last.Records, rec)
+		last.Records.Append(sinkd.RecordsOf(rec))
 	}
 	return b, nil
 }

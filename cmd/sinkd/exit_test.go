@@ -57,11 +57,8 @@ func TestOneLine(t *testing.T) {
 }
 
 func TestMemoryLimit(t *testing.T) {
-	before, percent := debug.SetMemoryLimit(-1), debug.SetGCPercent(100)
-	t.Cleanup(func() {
-		debug.SetMemoryLimit(before)
-		debug.SetGCPercent(percent)
-	})
+	before := debug.SetMemoryLimit(-1)
+	t.Cleanup(func() { debug.SetMemoryLimit(before) })
 	debug.SetMemoryLimit(math.MaxInt64)
 	limitMemory([]string{"GOMEMLIMIT=1GiB"}, 256<<20)
 	if got := debug.SetMemoryLimit(-1); got != math.MaxInt64 {

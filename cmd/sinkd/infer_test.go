@@ -113,7 +113,7 @@ func roundTrip(t *testing.T, conn *pgx.Conn, s *store.Store, r *sinkd.Route, rec
 		return err
 	}
 	claim := &sinkd.Claim{Partition: sinkd.Partition{Topic: r.Topics[0]}}
-	b := &sinkd.Batch{ID: uuid.New(), Ranges: []sinkd.Range{{Claim: claim, Until: int64(len(records)), Records: records}}}
+	b := &sinkd.Batch{ID: uuid.New(), Ranges: []sinkd.Range{{Claim: claim, Until: int64(len(records)), Records: sinkd.RecordsOf(records...)}}}
 	if needs := e.Encode(b); needs != nil {
 		return fmt.Errorf("needs %+v", needs)
 	}

@@ -66,7 +66,7 @@ type header struct {
 func headersOf(r *sinkd.Record) []header {
 	headers := make([]header, len(r.Headers))
 	for i, h := range r.Headers {
-		headers[i] = header{payloadOf([]byte(h.Key)).name(), payloadOf(h.Value)}
+		headers[i] = header{payloadOf(h.Key).name(), payloadOf(h.Value)}
 	}
 	return headers
 }

@@ -63,7 +63,7 @@ func TestSpan(t *testing.T) {
 		ID: uuid.New(), Started: time.Now().Add(-time.Second), Built: took,
 		Timing: sinkd.Timing{Copy: 2 * took, Merge: 3 * took, Commit: 4 * took},
 		Ranges: []sinkd.Range{{
-			Claim: &sinkd.Claim{Partition: sinkd.Partition{Topic: "t", ID: 3}}, From: 5, Until: 7, Records: make([]*sinkd.Record, 2),
+			Claim: &sinkd.Claim{Partition: sinkd.Partition{Topic: "t", ID: 3}}, From: 5, Until: 7, Records: sinkd.RecordsOf(new(sinkd.Record), new(sinkd.Record)),
 		}},
 	})
 	tr.close(t.Context())

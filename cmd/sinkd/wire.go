@@ -159,20 +159,12 @@ func upkeep(c *config.Config, s *store.Store) stream.Upkeep {
 // beside is what the process needs of memory beside the records in flight.
 const beside = 64 << 20
 
-// growth is the garbage collector's percentage: the memory limit bounds the
-// heap, so below it the processor is worth more than memory.
-const growth = 400
-
-// limitMemory has the runtime keep to the budget, unless GOMEMLIMIT and GOGC
-// say what to keep to.
+// limitMemory has the runtime keep to the budget, unless GOMEMLIMIT says what to
+// keep to. Records in flight have no pointers, so the garbage collector is cheap
+// all the same at its usual pace.
 func limitMemory(env []string, budget config.Size) {
-	given := func(name string) bool {
-		return slices.ContainsFunc(env, func(e string) bool { return len(e) > len(name) && strings.HasPrefix(e, name) })
-	}
-	if !given("GOMEMLIMIT=") {
+	given := slices.ContainsFunc(env, func(e string) bool { name, value, _ := strings.Cut(e, "="); return name == "GOMEMLIMIT" && value != "" })
+	if !given {
 		debug.SetMemoryLimit(int64(min(budget, math.MaxInt64-beside)) + beside)
-	}
-	if !given("GOGC=") {
-		debug.SetGCPercent(growth)
 	}
 }

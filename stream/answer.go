@@ -1,0 +1,83 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/sinkd/sinkd"
+)
+
+// answered deals with the answer for one queue, and tells whether it led on.
+func (f *fetcher) answered(ctx context.Context, r *read, rp *kmsg.FetchResponseTopicPartition, whole bool) bool {
+	if rp.ErrorCode == 0 && rp.PreferredReadReplica >= 0 {
+		r.follower = rp.PreferredReadReplica
+		return true
+	}
+	p, err := f.log.read(r.Partition, r.at, rp, whole)
+	if err != nil {
+		f.failed(ctx, r, err)
+		return false
+	}
+	r.wait, r.unknown = backoff{}, 0
+	f.growth.seen(p.raw, p.inflated)
+	held := r.queue.push(r.at, &p)
+	f.flow.budget.add(held)
+	if n := p.records.Len(); held > 0 {
+		f.flow.metrics.consumed(r.Topic, held-int64(n)*recordOverhead)
+	}
+	return p.next > r.at
+}
+
+// unanswered deals with a fetch that failed as a whole.
+func (f *fetcher) unanswered(ctx context.Context, broker int32, reads []*read, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	f.leaders.doubt()
+	lasts := false
+	for _, r := range reads {
+		lasts = lasts || r.wait.n > 0
+		r.follower = -1
+		f.again(r)
+	}
+	if lasts { // One failure may be a connection that was closed for being idle.
+		f.flow.health.failing(fmt.Errorf("fetch from broker %d: %w", broker, err), 0)
+	}
+	f.flow.log.Debug("a fetch failed", slog.Int("broker", int(broker)), slog.Any("error", err))
+}
+
+// unknownLimit is how often brokers may not know a topic before it counts: one that
+// was just made, they do not know all at once.
+const unknownLimit = 5
+
+// failed deals with an error of one partition.
+func (f *fetcher) failed(ctx context.Context, r *read, err error) {
+	f.leaders.doubt()
+	follower := r.follower >= 0
+	r.follower = -1
+	switch {
+	case errors.Is(err, kerr.OffsetOutOfRange) && !follower:
+		// The log start may have passed the position: the check of a new claim
+		// tells, and skips where that is wanted.
+		f.flow.fenced([]*sinkd.Claim{r.queue.claim})
+	case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InconsistentTopicID), errors.Is(err, kerr.UnknownTopicOrPartition):
+		// The topic was deleted, and maybe made anew: the same check tells which.
+		if r.unknown++; r.unknown > unknownLimit {
+			f.flow.fenced([]*sinkd.Claim{r.queue.claim})
+		}
+		f.again(r)
+	case kerr.IsRetriable(err), errors.Is(err, kerr.FencedLeaderEpoch), follower:
+		f.again(r)
+	default:
+		f.flow.stop(ctx, r.queue, sinkd.FetchFailed, err.Error())
+	}
+}
+
+// again puts the next fetch for a queue off.
+func (f *fetcher) again(r *read) { r.retry = time.Now().Add(r.wait.next()) }

@@ -1,0 +1,134 @@
+package stream
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sinkd/sinkd"
+)
+
+// newTestFetcher makes a fetcher for two lanes, all of whose partitions are led
+// by one broker.
+func newTestFetcher(partitions int32) *fetcher {
+	l := newTestLane(100)
+	other := newLane(l.flow, 1)
+	l.flow.lanes = []*lane{l, other}
+	f := newFetcher(l.flow)
+	f.leaders.at = make(map[sinkd.Partition]leader)
+	for id := range partitions {
+		f.leaders.at[sinkd.Partition{Topic: "t", ID: id}] = leader{broker: 7}
+	}
+	return f
+}
+
+// wanted tells which partitions are asked for, in order, of the one broker.
+func (f *fetcher) wanted(t *testing.T) (ids []int32) {
+	t.Helper()
+	reads := f.hungry(time.Now())
+	for broker, of := range reads {
+		if broker != 7 {
+			t.Errorf("broker %d is asked", broker)
+		}
+		for _, r := range of {
+			ids = append(ids, r.ID)
+		}
+		f.done(broker, of)
+	}
+	return ids
+}
+
+// Brokers give of the first what they can: each partition comes first now and
+// then, and behind it one of the other lane.
+func TestPartitionsAreAskedForInTurn(t *testing.T) {
+	f := newTestFetcher(6)
+	for id := range int32(6) {
+		f.flow.lanes[id%2].with(id, 0)
+	}
+	first := make(map[int32]int)
+	for range 60 {
+		ids := f.wanted(t)
+		if len(ids) != 6 || ids[0]%2 == ids[1]%2 {
+			t.Fatalf("asked for %v", ids)
+		}
+		first[ids[0]]++
+	}
+	for id := range int32(6) {
+		if first[id] != 10 {
+			t.Errorf("partition %d came first %d times, want 10", id, first[id])
+		}
+	}
+}
+
+// A lane that has a batch waiting is not read for, and the others' fetch does not
+// keep it waiting once it has cut that.
+func TestSatedLaneDoesNotWaitForOthers(t *testing.T) {
+	f := newTestFetcher(2)
+	sated := f.flow.lanes[0].with(0, 100)
+	f.flow.lanes[1].with(1, 0)
+	if ids := f.wanted(t); len(ids) != 1 || ids[0] != 1 {
+		t.Errorf("asked for %v, want the other lane's", ids)
+	}
+	if e := f.extent(); e.wait != soonWait {
+		t.Errorf("it may wait %s, want %s", e.wait, soonWait)
+	}
+	sated.lane.cut()
+	if ids := f.wanted(t); len(ids) != 2 {
+		t.Errorf("asked for %v, want both lanes'", ids)
+	}
+	if e := f.extent(); e.wait != fetchWait {
+		t.Errorf("it may wait %s, want %s", e.wait, fetchWait)
+	}
+}
+
+// A queue is asked for by one fetch at a time, and not before its next try is
+// due; a broker by one, too.
+func TestOneFetchAtATime(t *testing.T) {
+	f := newTestFetcher(3)
+	q := f.flow.lanes[0].with(0, 0)
+	f.flow.lanes[1].with(1, 0)
+	late := f.flow.lanes[1].with(2, 0)
+	late.cursor.retry = time.Now().Add(time.Hour)
+	reads := f.hungry(time.Now())
+	if len(reads[7]) != 2 {
+		t.Fatalf("%d are asked for, want two", len(reads[7]))
+	}
+	if again := f.hungry(time.Now()); len(again) != 0 {
+		t.Error("the broker is asked while it is asked")
+	}
+	f.leaders.at[q.claim.Partition] = leader{broker: 8}
+	if again := f.hungry(time.Now()); len(again) != 0 {
+		t.Error("another broker is asked for a queue that one is asked for")
+	}
+	f.done(7, reads[7])
+	if again := f.hungry(time.Now()); len(again[8]) != 1 || len(again[7]) != 1 {
+		t.Errorf("asked for %v, of two leaders", again)
+	}
+}
+
+// A fetch brings no more, decompressed, than is good for the memory.
+func TestFetchesAreBounded(t *testing.T) {
+	g := growth{most: 8 << 20}
+	for _, step := range []struct {
+		raw, inflated int64
+		brokers       int
+		bytes         int32
+	}{
+		{brokers: 1, bytes: firstFetchBytes},
+		{raw: 1000, inflated: 1000, brokers: 1, bytes: 8 << 20},
+		{brokers: 4, bytes: 8 << 20},
+		{brokers: 8, bytes: 4 << 20},
+		{raw: 1000, inflated: 4000, brokers: 1, bytes: 2 << 20},
+		{raw: 1000, inflated: 1_000_000, brokers: 1, bytes: leastFetchBytes},
+	} {
+		g.seen(step.raw, step.inflated)
+		if e := g.extent(step.brokers); e.bytes != step.bytes || e.partition > e.bytes {
+			t.Errorf("%d grew to %d, %d brokers: %d bytes, %d of a partition; want %d", step.raw, step.inflated, step.brokers, e.bytes, e.partition, step.bytes)
+		}
+	}
+	for range 200 {
+		g.seen(1000, 1000)
+	}
+	if e := g.extent(1); e.bytes < 7<<20 {
+		t.Errorf("%d bytes after batches that grow no more", e.bytes)
+	}
+}
