@@ -158,11 +158,15 @@ func (l *lane) collect(p *pgconn.Pipeline, requests []request, fresh []preparing
 }
 
 // encode gives a request's parameters in binary. A statement that is prepared
-// on the way has none but truth values.
+// on the way has none but truth values, and what is sent as it is.
 func (l *lane) encode(r request) ([][]byte, error) {
 	d := l.prepared[r.sql]
 	values := make([][]byte, len(r.args))
 	for i, arg := range r.args {
+		if b, ok := arg.(sent); ok {
+			values[i] = b
+			continue
+		}
 		oid := uint32(pgtype.BoolOID)
 		if d != nil {
 			oid = d.ParamOIDs[i]

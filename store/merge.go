@@ -13,6 +13,8 @@ import (
 // list is one list of columns, and where the rows that fill them are.
 type list struct {
 	columns []string
+	// rows are those of a list that has a stage of its own.
+	rows *sinkd.Rows
 	// stage holds the rows; number tells them from others there, empty where
 	// there are none.
 	stage  *stage
@@ -24,22 +26,25 @@ type list struct {
 // it was, empty, and keep it while the table grows: a nested loop over
 // sequential scans. The plans of statements without parameters are kept
 // whatever plan_cache_mode says, so those that join have one.
-var joins = []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"}
+var joins = []setting{{"enable_seqscan", "off"}, {"enable_hashjoin", "off"}, {"enable_mergejoin", "off"}}
+
+// setting is one of the server's for some statements.
+type setting struct{ name, value string }
 
 const customPlans = `SET LOCAL plan_cache_mode = force_custom_plan`
 
 // guarded puts settings around the load's statements, and takes them back.
-func (ld *load) guarded(off []string, statements []request) []request {
+func (ld *load) guarded(settings []setting, statements []request) []request {
 	if len(statements) == 0 {
 		return nil
 	}
 	requests := []request{ld.request(customPlans)}
-	for _, name := range off {
-		requests = append(requests, ld.request("SET LOCAL "+name+" = off"))
+	for _, s := range settings {
+		requests = append(requests, ld.request("SET LOCAL "+s.name+" = "+s.value))
 	}
 	requests = append(requests, statements...)
-	for _, name := range off {
-		requests = append(requests, ld.request("SET LOCAL "+name+" TO DEFAULT"))
+	for _, s := range settings {
+		requests = append(requests, ld.request("SET LOCAL "+s.name+" TO DEFAULT"))
 	}
 	return append(requests, ld.request("SET LOCAL plan_cache_mode TO DEFAULT"))
 }
@@ -71,7 +76,7 @@ func (ld *load) list(n int) list {
 	if ld.shared {
 		return list{columns: ld.rows[n].Columns, stage: ld.stages[0], number: numberOf(n)}
 	}
-	return list{columns: ld.rows[n].Columns, stage: ld.stages[n]}
+	return list{columns: ld.rows[n].Columns, rows: ld.rows[n], stage: ld.stages[n]}
 }
 
 // remove are the statements that delete and mark what the table has.
@@ -102,7 +107,7 @@ func (ld *load) write(lists []list) []request {
 	for _, li := range lists {
 		if ld.merges(li) {
 			ld.merged = true
-			requests = append(requests, ld.guarded(joins, []request{ld.request(ld.mergeSQL(li))})...)
+			requests = append(requests, ld.merge(li)...)
 			continue
 		}
 		requests = append(requests, ld.guarded(joins, ld.known(li))...)
@@ -175,10 +180,21 @@ func unmerged(err error) bool {
 	return ok && (pg.Code == uniqueViolation || pg.Code == featureNotSupported)
 }
 
-// mergeSQL updates what the table has under the keys of a list, and inserts the
+// merge are the statements that merge the rows of a list.
+func (ld *load) merge(li list) []request {
+	s := ld.span(li.rows)
+	if s == nil {
+		return ld.guarded(joins, []request{ld.request(ld.mergeSQL(li, li.stage.name, ld.matches()))})
+	}
+	sweep := ld.request(ld.sweepSQL(li))
+	sweep.args = append(sweep.args, s.first, s.last)
+	return ld.guarded(sweeps, []request{sweep})
+}
+
+// mergeSQL updates what the table has under the keys of the rows, and inserts the
 // others.
-func (ld *load) mergeSQL(li list) string {
-	return "MERGE INTO " + ld.target() + " USING " + li.stage.name + " AS s ON " + ld.matches() +
+func (ld *load) mergeSQL(li list, rows, matches string) string {
+	return "MERGE INTO " + ld.target() + " USING " + rows + " AS s ON " + matches +
 		" WHEN MATCHED THEN UPDATE SET " + ld.sets(li.columns, "s.") +
 		" WHEN NOT MATCHED THEN INSERT (" + names(li.columns, "") + ") VALUES (" + ld.values(li) + ")"
 }
