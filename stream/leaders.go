@@ -66,7 +66,11 @@ const leaderInterval = 100 * time.Millisecond
 func (l *leaders) ask(ctx context.Context, admin *kadm.Client, topics []string) error {
 	ctx, cancel := context.WithTimeout(ctx, claimPatience)
 	defer cancel()
-	m, err := admin.Metadata(ctx, topics...)
+	var m kadm.Metadata
+	var err error
+	if len(topics) > 0 { // else all topics would be described
+		m, err = admin.Metadata(ctx, topics...)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.asking = false

@@ -40,8 +40,7 @@ type Metrics struct {
 // NewMetrics registers the flow's series, each with the pipeline's label.
 func NewMetrics(reg prometheus.Registerer, pipeline string) *Metrics {
 	r := registry{prometheus.WrapRegistererWith(prometheus.Labels{"pipeline": pipeline}, reg)}
-	// By node alone: topics times nodes would be too many.
-	client := kprom.NewMetrics("kafka", kprom.Registerer(r), kprom.FetchAndProduceDetail(kprom.ByNode, kprom.UncompressedBytes))
+	client := kprom.NewMetrics("kafka", kprom.Registerer(r))
 	m := &Metrics{
 		born: time.Now(), client: client,
 		records:       r.counter("records_total", "Records by what became of them.", "topic", "outcome"),
