@@ -19,20 +19,17 @@ const (
 )
 
 // daysOf gives the days from 2000-01-01 to a day of the proleptic Gregorian
-// calendar, whose year 0 is 1 BC. (Hinnant, days_from_civil.)
+// calendar, whose year 0 is 1 BC. Years begin in March here, so that a leap day
+// is the last of its year. (After Hinnant's days_from_civil.)
 func daysOf(year, month, day int) int {
 	if month <= 2 {
 		year--
 		month += 12
 	}
-	era := year / 400
-	if year < 0 {
-		era = (year - 399) / 400
-	}
-	yearOfEra := year - era*400
-	dayOfYear := (153*(month-3)+2)/5 + day - 1
-	dayOfEra := yearOfEra*365 + yearOfEra/4 - yearOfEra/100 + dayOfYear
-	return era*146_097 + dayOfEra - 730_425
+	// Division truncates, so the millennia before the era are added first.
+	const before = 10_000_000
+	century := int(uint(year+before)/100) - before/100
+	return year*365 + year>>2 - century + century>>2 + int(uint(153*month-457)/5) + day - 730_426
 }
 
 // daysIn gives the number of days of a month.

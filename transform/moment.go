@@ -18,9 +18,6 @@ func parseMoment(text []byte) (moment, bool) {
 	if c.text[0]-'0' > 9 {
 		return specialMoment(c.text)
 	}
-	if m, ok := plainMoment(text); ok {
-		return m, true
-	}
 	year, month, day, ok := c.date()
 	if !ok || !c.time() || !c.zone() {
 		return c.m, false
@@ -35,47 +32,6 @@ func parseMoment(text []byte) (moment, bool) {
 	}
 	c.m.days = daysOf(year, month, day)
 	return c.m, c.i == len(c.text)
-}
-
-// plainMoment reads 2024-01-31T10:11:12.123456Z with or without fraction: the
-// form that nearly all times have, for speed.
-func plainMoment(b []byte) (m moment, ok bool) {
-	if len(b) < 20 || b[len(b)-1] != 'Z' || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' {
-		return m, false
-	}
-	century, year, month, day := twoDigits(b, 0), twoDigits(b, 2), twoDigits(b, 5), twoDigits(b, 8)
-	hour, minute, second := twoDigits(b, 11), twoDigits(b, 14), twoDigits(b, 17)
-	year += century * 100
-	if year-1 >= 9999 || month-1 >= 12 || day-1 >= uint(daysIn(int(year), int(month))) || hour >= 24 || minute >= 60 || second >= 60 {
-		return m, false
-	}
-	m.days = daysOf(int(year), int(month), int(day))
-	m.micros, m.timed = int64((hour*60+minute)*60+second)*microsOfSecond, true
-	if len(b) == 20 {
-		return m, true
-	}
-	fraction := b[20 : len(b)-1]
-	if b[19] != '.' || len(fraction) > 6 {
-		return m, false
-	}
-	var micros int64
-	for _, c := range fraction {
-		if c -= '0'; c > 9 {
-			return m, false
-		}
-		micros = micros*10 + int64(c)
-	}
-	m.micros += micros * [...]int64{1e6, 1e5, 1e4, 1e3, 1e2, 1e1, 1e0}[len(fraction)]
-	return m, true
-}
-
-// twoDigits reads a number of two digits; anything else is far too large.
-func twoDigits(b []byte, i int) uint {
-	high, low := uint(b[i]-'0'), uint(b[i+1]-'0')
-	if high > 9 || low > 9 {
-		return 1 << 20
-	}
-	return high*10 + low
 }
 
 // specialMoment reads the words that always mean the same.

@@ -16,6 +16,11 @@ type timeEncoder struct {
 }
 
 func (e *timeEncoder) append(dst []byte, v *Value) ([]byte, error) {
+	if t, ok := instant(v); ok && !e.date {
+		return binary.BigEndian.AppendUint64(dst, uint64(t)), nil
+	} else if ok {
+		return binary.BigEndian.AppendUint32(dst, uint32(floorDiv(t, microsOfDay))), nil
+	}
 	m, ok := e.moment(v)
 	switch {
 	case !ok:
@@ -30,6 +35,19 @@ func (e *timeEncoder) append(dst []byte, v *Value) ([]byte, error) {
 		}
 	}
 	return dst, nil
+}
+
+// instant gives the time where it is at hand, or in the form that nearly all
+// times have: to make a moment of it would cost more than to read it.
+func instant(v *Value) (micros int64, ok bool) {
+	switch v.Kind {
+	case Time:
+		micros = int64(v.Num)
+		return micros, micros >= firstTime && micros <= lastTime
+	case String:
+		return plainTime(v.Bytes)
+	}
+	return 0, false
 }
 
 func (e *timeEncoder) moment(v *Value) (moment, bool) {
