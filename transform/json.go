@@ -60,45 +60,26 @@ func (d *jsonDecoder) refuse(f fault) error {
 }
 
 // value reads the field n, whose value begins at i.
-func (d *jsonDecoder) value(n *node, i, depth int) (end int, m mark, f fault) {
+func (d *jsonDecoder) value(n *node, i, depth int) (int, mark, fault) {
 	src := d.src
 	switch {
 	case n.seen == d.record:
-		f = givenTwice
+		return d.blame(n, i, givenTwice)
 	case i >= len(src):
-		f = cutShort
-	}
-	if f != fine {
-		return d.blame(n, i, f)
+		return d.blame(n, i, cutShort)
 	}
 	n.seen = d.record
-	var kind Kind
-	switch c := src[i]; {
-	case c == '"':
-		if end, m, f = scanString(src, i+1); f == fine {
-			end++
-		}
-		kind = String
-	case c == '-' || c-'0' <= 9:
-		end, m, f = scanNumber(src, i)
-		kind = Number
-	case c == '{':
-		if n.names != nil {
-			end, m, f = d.object(n, i+1, depth+1)
-		} else {
-			end, m, f = skipObject(src, i+1, depth+1)
-		}
-		kind = Object
-	case c == '[':
-		end, m, f = skipArray(src, i+1, depth+1)
-		kind = Array
-	default:
-		end, f = scanLiteral(src, i)
-		kind = Bool
-		if c == 'n' {
-			kind = Null
+	if src[i] == '"' && n.single() {
+		// Nearly all strings are plain, and are read without a call.
+		if end := words(src, i+1); end < len(src) && src[end] == '"' {
+			if text := src[i+1 : end]; !unavailable(text, n.bytea) {
+				v := &d.dst[n.cell]
+				v.Kind, v.Num, v.Bytes = String, 0, text
+			}
+			return end + 1, 0, fine
 		}
 	}
+	kind, end, m, f := d.scan(n, i, depth)
 	if f != fine {
 		return d.blame(n, end, f)
 	}
@@ -110,6 +91,35 @@ func (d *jsonDecoder) value(n *node, i, depth int) (end int, m mark, f fault) {
 	}
 	d.store(n, kind, src[i:end], m)
 	return end, m, fine
+}
+
+// scan goes over the value of the field n, and fills the cells below it.
+func (d *jsonDecoder) scan(n *node, i, depth int) (kind Kind, end int, m mark, f fault) {
+	switch c := d.src[i]; {
+	case c == '"':
+		if end, m, f = scanString(d.src, i+1); f == fine {
+			end++
+		}
+		return String, end, m, f
+	case c == '-' || c-'0' <= 9:
+		end, m, f = scanNumber(d.src, i)
+		return Number, end, m, f
+	case c == '{' && n.names != nil:
+		end, m, f = d.object(n, i+1, depth+1)
+		return Object, end, m, f
+	case c == '{':
+		end, m, f = skipObject(d.src, i+1, depth+1)
+		return Object, end, m, f
+	case c == '[':
+		end, m, f = skipArray(d.src, i+1, depth+1)
+		return Array, end, m, f
+	case c == 'n':
+		kind = Null
+	default:
+		kind = Bool
+	}
+	end, f = scanLiteral(d.src, i)
+	return kind, end, 0, f
 }
 
 // blame remembers the innermost field in which the fault at i was met.
@@ -171,40 +181,34 @@ func (d *jsonDecoder) object(n *node, i, depth int) (int, mark, fault) {
 	if i < len(src) && src[i] == '}' {
 		return i + 1, 0, fine
 	}
-	last := first
+	last := n.entries[first]
 	var seen, m mark
 	var f fault
 	var child *node
 	for {
-		if i >= len(src) {
-			return i, 0, cutShort
-		}
-		if src[i] != '"' {
-			return i, 0, unexpected
-		}
-		name := i + 1
-		if next := n.entries[last].next; n.entries[next].at(src, i+1) {
-			last, child = next, n.entries[next].child
-			i = space(src, i+1+len(n.entries[next].quoted))
-		} else if child, i, m, f = d.find(n, &last, i+1); f != fine {
+		name := i
+		if next := last.next; next.at(src, i) {
+			last, child = next, next.child
+			i = space(src, i+next.size)
+		} else if child, i, m, f = d.find(n, &last, i); f != fine {
 			return i, 0, f
 		} else {
 			seen |= m
 		}
-		if child == nil {
-			start := i
-			if i, m, f = skip(src, i, depth); !n.known && f == fine {
-				f = d.stranger(n, name, src[start:i])
-			}
-		} else {
+		switch {
+		case child != nil:
 			i, m, f = d.value(child, i, depth)
+		case n.known:
+			i, m, f = skip(src, i, depth)
+		default:
+			i, m, f = d.stranger(n, name, i, depth)
 		}
 		if f != fine {
 			return i, 0, f
 		}
 		seen |= m
-		if i+1 < len(src) && src[i] == ',' && src[i+1] == '"' {
-			i++
+		if i < len(src) && src[i] == ',' {
+			i = space(src, i+1)
 			continue
 		}
 		var more bool
@@ -259,32 +263,38 @@ func (d *jsonDecoder) unescaped(src []byte) []byte {
 	return d.memory[start:]
 }
 
-// find finds the field whose name begins at i, behind the opening quote, where
-// it is not the one that was expected. It gives the index of its value, and
-// moves last on to its entry. The field is nil where nothing maps it.
-func (d *jsonDecoder) find(n *node, last *int, i int) (*node, int, mark, fault) {
-	end, m, f := scanString(d.src, i)
+// find finds the field whose name begins at i, where it is not the one that was
+// expected. It gives the index of its value, and moves last on to its entry. The
+// field is nil where nothing maps it.
+func (d *jsonDecoder) find(n *node, last **entry, i int) (*node, int, mark, fault) {
+	switch {
+	case i >= len(d.src):
+		return nil, i, 0, cutShort
+	case d.src[i] != '"':
+		return nil, i, 0, unexpected
+	}
+	end, m, f := scanString(d.src, i+1)
 	if f != fine {
 		return nil, end, 0, f
 	}
-	name := d.src[i:end]
+	name := d.src[i+1 : end]
 	if i, f = colon(d.src, end+1); f != fine {
 		return nil, i, 0, f
 	}
 	if m&hasEscape != 0 {
-		if at, ok := n.names[string(d.unescaped(name))]; ok {
-			return n.entries[at].child, i, m, fine
+		if e := n.names[string(d.unescaped(name))]; e != nil {
+			return e.child, i, m, fine
 		}
 		return nil, i, m, fine
 	}
-	at, ok := n.names[string(name)]
-	if !ok {
+	e := n.names[string(name)]
+	if e == nil {
 		if len(n.entries) >= maxEntries || len(name) > maxName {
 			return nil, i, m, fine
 		}
-		at = n.learn(string(name), nil)
+		e = n.learn(string(name), nil)
 	}
-	n.entries[*last].next = at
-	*last = at
-	return n.entries[at].child, i, m, fine
+	(*last).next = e
+	*last = e
+	return e.child, i, m, fine
 }

@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -174,6 +175,22 @@ func TestDecodePaths(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%s: %s, want %s", c.src, got, c.want)
+		}
+	}
+}
+
+// TestDecodeExpectsNoEscapes: a name that was written with escapes does not make
+// the same without them valid.
+func TestDecodeExpectsNoEscapes(t *testing.T) {
+	for _, name := range []string{`a"b`, `a\`, "a\nb"} {
+		d, cells := newJSON(name, "c")
+		for range 3 {
+			if err := d.Decode(cells, []byte(`{`+strconv.Quote(name)+`:1,"c":2,"other":3}`)); err != nil || string(cells[0].Bytes) != "1" {
+				t.Fatalf("%q: %v", name, err)
+			}
+			if err := d.Decode(cells, []byte(`{"`+name+`":1,"c":2,"other":3}`)); err == nil {
+				t.Errorf("%q: accepted without escapes", name)
+			}
 		}
 	}
 }

@@ -28,29 +28,31 @@ type node struct {
 	// entries are the names that the object is known to have, those that
 	// nothing maps included. Each knows which one came next the last time, so
 	// that a name is usually found by one comparison.
-	entries []entry
+	entries []*entry
 	// names finds an entry by its name; nil where no path leads on.
-	names map[string]int
+	names map[string]*entry
 	// seen is the number of the record that last had the field.
 	seen uint64
 }
 
 // entry is a name that an object is known to have.
 type entry struct {
-	// quoted is the name with its closing quote and the colon, as they usually
-	// stand in the text.
+	// quoted is the name with its quotes and the colon, as they usually stand in
+	// the text, size its length.
 	quoted string
+	size   int
 	// low and high are the first 16 bytes of quoted, with masks for those that
 	// it has: comparing words is faster than comparing strings.
 	low, lowMask, high, highMask uint64
 	// child is the mapped field, nil if nothing maps the name.
 	child *node
 	// next is the entry that followed the last time.
-	next int
+	next *entry
 }
 
-func newEntry(name string, child *node) entry {
-	e := entry{quoted: name + `":`, child: child}
+func newEntry(name string, child *node) *entry {
+	e := &entry{quoted: `"` + name + `":`, child: child}
+	e.size = len(e.quoted)
 	var text, mask [16]byte
 	for i := range copy(text[:], e.quoted) {
 		mask[i] = 0xff
@@ -62,7 +64,7 @@ func newEntry(name string, child *node) entry {
 
 // at tells whether the name stands at i.
 func (e *entry) at(src []byte, i int) bool {
-	if len(src)-i < 16 || len(e.quoted) > 16 {
+	if i < 0 || i > len(src)-16 || e.size > 16 {
 		return e.slowAt(src[i:])
 	}
 	low, high := binary.LittleEndian.Uint64(src[i:]), binary.LittleEndian.Uint64(src[i+8:])
@@ -85,11 +87,12 @@ func newNode(path string) *node {
 // step gives the child of that name, which it makes where there is none.
 func (n *node) step(name string) *node {
 	if n.names == nil {
-		n.names = map[string]int{"": first}
-		n.entries = []entry{newEntry("", nil)}
+		n.names = make(map[string]*entry)
+		begin := n.learn("", nil)
+		begin.next = begin
 	}
-	if at, ok := n.names[name]; ok {
-		return n.entries[at].child
+	if e, ok := n.names[name]; ok {
+		return e.child
 	}
 	path := name
 	if n.path != "" {
@@ -100,13 +103,18 @@ func (n *node) step(name string) *node {
 	return child
 }
 
+// single tells that the field fills one cell, with its value, and no other.
+func (n *node) single() bool { return n.cell >= 0 && n.text < 0 && n.names == nil }
+
 // branches tells whether mapped paths lead on into the field.
 func (n *node) branches() bool { return n.names != nil }
 
-// learn adds a name and gives its entry.
-func (n *node) learn(name string, child *node) int {
-	at := len(n.entries)
-	n.entries = append(n.entries, newEntry(name, child))
-	n.names[name] = at
-	return at
+// learn adds a name and gives its entry. The one that is expected behind it is
+// the first, until another came.
+func (n *node) learn(name string, child *node) *entry {
+	e := newEntry(name, child)
+	n.entries = append(n.entries, e)
+	e.next = n.entries[first]
+	n.names[name] = e
+	return e
 }

@@ -27,7 +27,10 @@ func skip(src []byte, i, depth int) (int, mark, fault) {
 	}
 	switch c := src[i]; {
 	case c == '"':
-		i, m, f := scanString(src, i+1)
+		if i = words(src, i+1); i < len(src) && src[i] == '"' {
+			return i + 1, 0, fine
+		}
+		i, m, f := scanMixed(src, i)
 		if f != fine {
 			return i, 0, f
 		}
@@ -64,8 +67,8 @@ func skipObject(src []byte, i, depth int) (int, mark, fault) {
 			return i, 0, f
 		}
 		seen |= m
-		if i+1 < len(src) && src[i] == ',' && src[i+1] == '"' {
-			i++
+		if i < len(src) && src[i] == ',' {
+			i = space(src, i+1)
 			continue
 		}
 		var more bool
@@ -83,12 +86,15 @@ func skipKey(src []byte, i int) (int, mark, fault) {
 	if src[i] != '"' {
 		return i, 0, unexpected
 	}
-	i, m, f := scanString(src, i+1)
-	if f != fine {
-		return i, 0, f
+	var m mark
+	var f fault
+	if i = words(src, i+1); i >= len(src) || src[i] != '"' {
+		if i, m, f = scanMixed(src, i); f != fine {
+			return i, 0, f
+		}
 	}
-	if i++; i+1 < len(src) && src[i] == ':' && src[i+1] > ' ' {
-		return i + 1, m, fine
+	if i++; i < len(src) && src[i] == ':' {
+		return space(src, i+1), m, fine
 	}
 	i, f = colon(src, i)
 	return i, m, f

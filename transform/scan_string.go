@@ -15,27 +15,35 @@ const (
 // simply go over: quote, backslash, control character, non-ASCII. Above the
 // lowest such byte, bits may be set in error.
 func special(x uint64) uint64 {
-	quote := (x ^ eachByte*'"') - eachByte
+	// With its second bit turned, the quote is next to the control characters.
+	below := (x ^ eachByte*2) - eachByte*('"'-1)
 	slash := (x ^ eachByte*'\\') - eachByte
-	below := x - eachByte*' '
-	return (quote | slash | below | x) & highBits
+	return (below | slash | x) & highBits
 }
 
 // scanString goes on behind the opening quote and gives the index of the
 // closing one.
 func scanString(src []byte, i int) (int, mark, fault) {
-	for i+8 <= len(src) {
-		stop := special(binary.LittleEndian.Uint64(src[i:]))
-		if stop == 0 {
-			i += 8
-			continue
-		}
-		if i += bits.TrailingZeros64(stop) >> 3; src[i] == '"' {
-			return i, 0, fine
-		}
-		break
+	i = words(src, i)
+	if i < len(src) && src[i] == '"' {
+		return i, 0, fine
 	}
 	return scanMixed(src, i)
+}
+
+// words gives the index of the first special byte from i on, or of the last
+// bytes, where they are fewer than eight. It is small enough to be inlined, and
+// that i is not negative spares the loop its bounds checks.
+func words(src []byte, i int) int {
+	if i < 0 {
+		return i
+	}
+	for ; i <= len(src)-8; i += 8 {
+		if stop := special(binary.LittleEndian.Uint64(src[i:])); stop != 0 {
+			return i + bits.TrailingZeros64(stop)>>3
+		}
+	}
+	return i
 }
 
 // scanMixed is scanString for what is not plain to its end.
@@ -59,17 +67,10 @@ func scanMixed(src []byte, i int) (int, mark, fault) {
 
 // plain gives the index of the first special byte from i on.
 func plain(src []byte, i int) int {
-	for i+8 <= len(src) {
-		if stop := special(binary.LittleEndian.Uint64(src[i:])); stop != 0 {
-			return i + bits.TrailingZeros64(stop)>>3
-		}
-		i += 8
-	}
-	for i < len(src) {
+	for i = words(src, i); i < len(src); i++ {
 		if c := src[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
 			break
 		}
-		i++
 	}
 	return i
 }

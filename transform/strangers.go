@@ -55,10 +55,15 @@ func (n *node) expose(taken bool) {
 	}
 }
 
-// stranger notes a field that nothing maps. Its name begins at i.
-func (d *jsonDecoder) stranger(n *node, i int, value []byte) fault {
-	end, m, _ := scanString(d.src, i)
-	raw := d.src[i:end]
+// stranger reads a field that nothing maps, and notes it. Its name begins at
+// name, with the quote, its value at i.
+func (d *jsonDecoder) stranger(n *node, name, i, depth int) (int, mark, fault) {
+	end, seen, f := skip(d.src, i, depth)
+	if f != fine {
+		return end, 0, f
+	}
+	stop, m, _ := scanString(d.src, name+1)
+	raw := d.src[name+1 : stop]
 	if m&hasEscape != 0 {
 		raw = d.unescaped(raw)
 	}
@@ -68,12 +73,12 @@ func (d *jsonDecoder) stranger(n *node, i int, value []byte) fault {
 		if n.path != "" {
 			s.refused = n.path + "." + s.refused
 		}
-		return refused
+		return i, 0, refused
 	}
-	if kind := columnKindOf(value); kind != kindNone {
+	if kind := columnKindOf(d.src[i:end]); kind != kindNone {
 		s.fields = append(s.fields, stranger{string(raw), kind})
 	}
-	return fine
+	return end, seen, fine
 }
 
 // shortened gives a name for messages: cut where no column can have it, and
