@@ -49,6 +49,32 @@ func parseDecimal(b []byte) (decimal, bool) {
 	return d, i == len(b)
 }
 
+// shortDecimal reads a number of few digits without exponent, the form that
+// nearly all numbers have: its digits, and how many of them are behind the point.
+func shortDecimal(b []byte) (n int64, scale int, ok bool) {
+	negative := len(b) > 0 && b[0] == '-'
+	if negative {
+		b = b[1:]
+	}
+	if len(b) > maxShort {
+		return 0, 0, false
+	}
+	for i, c := range b {
+		if c == '.' && scale == 0 {
+			scale = len(b) - 1 - i
+			continue
+		}
+		if c -= '0'; c > 9 {
+			return 0, 0, false
+		}
+		n = n*10 + int64(c)
+	}
+	if negative {
+		n = -n
+	}
+	return n, scale, true
+}
+
 // parseExponent reads [+-]digits; what is beyond maxExponent stays just there.
 func parseExponent(b []byte) (int, bool) {
 	sign := 1

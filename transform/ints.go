@@ -53,6 +53,9 @@ func (e *intEncoder) value(v *Value) (int64, error) {
 	case Time:
 		return epochOf(int64(v.Num), e.unit), nil
 	case Number:
+		if v.Places == 1 {
+			return int64(v.Num), nil
+		}
 		if n, ok := shortInt(v.Bytes); ok {
 			return n, nil
 		}

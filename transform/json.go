@@ -79,6 +79,13 @@ func (d *jsonDecoder) value(n *node, i, depth int) (int, mark, fault) {
 			return end + 1, 0, fine
 		}
 	}
+	if c := src[i]; (c == '-' || c-'0' <= 9) && n.single() {
+		if num, places, end := shortNumber(src, i); places > 0 {
+			v := &d.dst[n.cell]
+			v.Kind, v.Places, v.Num, v.Bytes = Number, uint8(places), uint64(num), src[i:end]
+			return end, 0, fine
+		}
+	}
 	kind, end, m, f := d.scan(n, i, depth)
 	if f != fine {
 		return d.blame(n, end, f)
@@ -155,7 +162,7 @@ func (d *jsonDecoder) store(n *node, kind Kind, text []byte, m mark) {
 		}
 		return
 	}
-	v.Kind, v.Num, v.Bytes = kind, uint64(m), text
+	v.Kind, v.Places, v.Num, v.Bytes = kind, 0, uint64(m), text
 }
 
 // storeText fills the cell that takes the field as JSON text.

@@ -2,6 +2,7 @@ package transform
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"strconv"
 )
 
@@ -54,8 +55,14 @@ func (e *numericEncoder) append(dst []byte, v *Value) ([]byte, error) {
 		var text [20]byte
 		return e.parse(dst, v, strconv.AppendInt(text[:0], n, 10))
 	case Number:
-		if out, ok := e.short(dst, v.Bytes); ok {
-			return out, nil
+		n, scale, ok := int64(v.Num), int(v.Places)-1, v.Places > 0
+		if !ok {
+			n, scale, ok = shortDecimal(v.Bytes)
+		}
+		if ok {
+			if dst, ok = e.short(dst, n, scale); ok {
+				return dst, nil
+			}
 		}
 		return e.parse(dst, v, v.Bytes)
 	case String, Bytes:
@@ -81,28 +88,11 @@ func (e *numericEncoder) text(dst []byte, v *Value) ([]byte, error) {
 	return appendNumericHeader(dst, 0, 0, numericNegInfinity, 0), nil
 }
 
-// short encodes a number of few digits without exponent, the form that nearly
-// all numbers have, by arithmetic.
-func (e *numericEncoder) short(dst, text []byte) ([]byte, bool) {
-	const most = 15 // with up to three more to fill a group, this fits a uint64
-	b, sign := text, numericPositive
-	if len(b) > 0 && b[0] == '-' {
-		b, sign = b[1:], numericNegative
-	}
-	if len(b) > most+1 {
-		return dst, false
-	}
-	var n uint64
-	scale := 0
-	for i, c := range b {
-		if c == '.' && scale == 0 {
-			scale = len(b) - 1 - i
-			continue
-		}
-		if c -= '0'; c > 9 {
-			return dst, false
-		}
-		n = n*10 + uint64(c)
+// short encodes a number of few digits by arithmetic.
+func (e *numericEncoder) short(dst []byte, digits int64, scale int) ([]byte, bool) {
+	n, sign := uint64(digits), numericPositive
+	if digits < 0 {
+		n, sign = -n, numericNegative
 	}
 	shown := scale
 	if e.limited {
@@ -111,26 +101,23 @@ func (e *numericEncoder) short(dst, text []byte) ([]byte, bool) {
 		}
 		shown = e.scale
 	}
+	// Zeros fill the last group; then there is room for four.
+	if n >= [4]uint64{1e16, 1e13, 1e14, 1e15}[scale&3] {
+		return dst, false
+	}
 	if n == 0 {
 		return appendNumericHeader(dst, 0, 0, numericPositive, shown), true
 	}
-	fraction := (scale + 3) / 4
-	n *= [4]uint64{1, 1000, 100, 10}[scale&3]
-	var groups [5]uint16
-	first := len(groups)
-	for ; n > 0; n /= 10_000 {
-		first--
-		groups[first] = uint16(n % 10_000)
+	var packed uint64
+	groups := 0
+	for n *= [4]uint64{1, 1000, 100, 10}[scale&3]; n > 0; n /= 10_000 {
+		packed = packed>>16 | n%10_000<<48
+		groups++
 	}
-	last := len(groups)
-	for groups[last-1] == 0 {
-		last--
-	}
-	dst = appendNumericHeader(dst, last-first, len(groups)-first-fraction-1, sign, shown)
-	for _, group := range groups[first:last] {
-		dst = binary.BigEndian.AppendUint16(dst, group)
-	}
-	return dst, true
+	size := 4 - bits.TrailingZeros64(packed)/16
+	dst = appendNumericHeader(dst, size, groups-(scale+3)/4-1, sign, shown)
+	dst = binary.BigEndian.AppendUint64(dst, packed)
+	return dst[:len(dst)-8+2*size], true
 }
 
 // holds tells whether the column takes a number of that scale as it is.
@@ -240,8 +227,5 @@ func appendGroups(dst, digits []byte, lead int) []byte {
 }
 
 func appendNumericHeader(dst []byte, groups, weight, sign, scale int) []byte {
-	dst = binary.BigEndian.AppendUint16(dst, uint16(groups))
-	dst = binary.BigEndian.AppendUint16(dst, uint16(weight))
-	dst = binary.BigEndian.AppendUint16(dst, uint16(sign))
-	return binary.BigEndian.AppendUint16(dst, uint16(scale))
+	return binary.BigEndian.AppendUint64(dst, uint64(groups)<<48|uint64(uint16(weight))<<32|uint64(sign)<<16|uint64(scale))
 }

@@ -3,6 +3,7 @@ package transform
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"strconv"
 )
 
@@ -16,7 +17,7 @@ type timeEncoder struct {
 }
 
 func (e *timeEncoder) append(dst []byte, v *Value) ([]byte, error) {
-	if t, ok := instant(v); ok && !e.date {
+	if t, ok := e.instant(v); ok && !e.date {
 		return binary.BigEndian.AppendUint64(dst, uint64(t)), nil
 	} else if ok {
 		return binary.BigEndian.AppendUint32(dst, uint32(floorDiv(t, microsOfDay))), nil
@@ -37,17 +38,25 @@ func (e *timeEncoder) append(dst []byte, v *Value) ([]byte, error) {
 	return dst, nil
 }
 
-// instant gives the time where it is at hand, or in the form that nearly all
-// times have: to make a moment of it would cost more than to read it.
-func instant(v *Value) (micros int64, ok bool) {
-	switch v.Kind {
-	case Time:
-		micros = int64(v.Num)
-		return micros, micros >= firstTime && micros <= lastTime
-	case String:
+// instant gives the time where it is at hand, or in one of the two forms that
+// nearly all times have: to make a moment of it would cost more than to read it.
+func (e *timeEncoder) instant(v *Value) (micros int64, ok bool) {
+	switch {
+	case v.Kind == String:
 		return plainTime(v.Bytes)
+	case v.Kind == Time:
+		micros = int64(v.Num)
+	case v.Kind == Number && v.Places == 1 && e.unit >= 0:
+		// A negative number is far too large here.
+		high, low := bits.Mul64(v.Num, powersOfTen[e.unit])
+		if high != 0 || low > lastTime {
+			return 0, false
+		}
+		micros = int64(low) + unixEpoch
+	default:
+		return 0, false
 	}
-	return 0, false
+	return micros, micros >= firstTime && micros <= lastTime
 }
 
 func (e *timeEncoder) moment(v *Value) (moment, bool) {

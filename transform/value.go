@@ -16,7 +16,7 @@ const (
 	// Time has microseconds since 2000-01-01 00:00 UTC in Num, an int64. This
 	// is Postgres's own epoch: counted from 1970, its last years overflow.
 	Time
-	// Number has a decimal in JSON's notation in Bytes.
+	// Number has a decimal in JSON's notation in Bytes, and more in Places.
 	Number
 	// String has valid, unescaped UTF-8 in Bytes, and marks in Num.
 	String
@@ -34,9 +34,12 @@ const (
 // Value is a flat cell. Bytes is a view into the record or into the decoder's
 // own memory, valid until the next record.
 type Value struct {
-	Kind  Kind
-	Num   uint64
-	Bytes []byte
+	Kind Kind
+	// Places is 1 + the number of digits behind the point of a Number whose
+	// digits are in Num, as an int64. It is 0 where Num has them not.
+	Places uint8
+	Num    uint64
+	Bytes  []byte
 }
 
 // Decoder reads one record's value into cells. Each format has one.
