@@ -122,7 +122,7 @@ func (c *compiler) column(col *sinkd.Column, mapped map[string]string) error {
 	if !ok {
 		from = c.byName(col)
 	}
-	out := column{name: col.Name, label: labelOf(col), from: from, put: put, text: text, notNull: col.NotNull}
+	out := column{name: col.Name, label: labelOf(col), from: from, put: put, verbatim: verbatimOf(col), text: text, notNull: col.NotNull}
 	var err error
 	switch {
 	case ok && !strings.HasPrefix(from, "@"):

@@ -5,6 +5,9 @@ import (
 	"strconv"
 )
 
+// jsonbVersion begins jsonb on the wire.
+const jsonbVersion = 1
+
 // jsonEncoder encodes json and jsonb. The text is left as it is.
 type jsonEncoder struct {
 	// version is put before jsonb's text on the wire, 0 for json.

@@ -57,6 +57,7 @@ type column struct {
 	// does because the column is the route's version.
 	notNull, version bool
 	put              appendFunc
+	verbatim         verbatim
 	// text tells that put gives the text form, for Postgres to parse.
 	text bool
 }
@@ -66,8 +67,9 @@ var errNoMatch = errors.New("none of the value's fields matches a column")
 
 // read fills the cells from the record.
 func (p *plan) read(rec *sinkd.Record) error {
-	for i := range p.cells {
-		p.cells[i].Kind = Absent // the rest is not read then, and clearing pointers costs
+	cells := p.cells
+	for i := range cells {
+		cells[i].Kind = Absent // the rest is not read then, and clearing pointers costs
 	}
 	p.memory = emptied(p.memory)
 	if p.deleted.set {
@@ -115,10 +117,15 @@ func (p *plan) growing() bool { return p.strangers != nil && len(p.strangers.fie
 // tuple appends the record that was read as a row of the group.
 func (p *plan) tuple(dst []byte, g *group) ([]byte, error) {
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(g.columns)))
+	columns, cells := p.columns, p.cells
 	var err error
-	for i := range p.columns {
-		c := &p.columns[i]
-		v := &p.cells[c.cell]
+	for i := range columns {
+		c := &columns[i]
+		v := &cells[c.cell]
+		if c.verbatim.takes(v) {
+			dst = c.verbatim.append(dst, v.Bytes)
+			continue
+		}
 		if v.Kind <= Null {
 			if v.Kind == Absent && g.lacks.has(i) {
 				continue

@@ -64,7 +64,7 @@ func encoderOf(c *sinkd.Column, r *sinkd.Route) appendFunc {
 	case oidJSON:
 		return (&jsonEncoder{}).append
 	case oidJSONB:
-		return (&jsonEncoder{version: 1}).append
+		return (&jsonEncoder{version: jsonbVersion}).append
 	case oidUUID:
 		return appendUUID
 	case oidInet:
