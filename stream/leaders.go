@@ -47,11 +47,12 @@ func (l *leaders) doubt() {
 	l.stale = true
 }
 
-// begin tells whether the caller has to ask for them now.
+// begin tells whether the caller has to ask for them now: where one of them is
+// wanted, and not long after.
 func (l *leaders) begin(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.asking || now.Before(l.due) || !l.stale && now.Sub(l.asked) < metadataAge {
+	if l.asking || now.Before(l.due) || !l.stale && (l.asked.IsZero() || now.Sub(l.asked) < metadataAge) {
 		return false
 	}
 	l.asking = true
