@@ -41,8 +41,16 @@ func TestShortNumber(t *testing.T) {
 	var puts []appendFunc
 	for _, unit := range []string{"s", "ms", "us", "ns"} {
 		for _, c := range []sinkd.Column{
-			{Type: oidInt2}, {Type: oidInt4}, {Type: oidInt8}, {Type: oidTimestamptz}, {Type: oidDate}, {Type: oidFloat8}, {Type: oidText, Typmod: -1},
-			{Type: oidNumeric, Typmod: -1}, {Type: oidNumeric, Typmod: typmodHeader + 10<<16 | 2}, {Type: oidNumeric, Typmod: typmodHeader + 3<<16 | 5},
+			{Type: oidInt2},
+			{Type: oidInt4},
+			{Type: oidInt8},
+			{Type: oidTimestamptz},
+			{Type: oidDate},
+			{Type: oidFloat8},
+			{Type: oidText, Typmod: -1},
+			{Type: oidNumeric, Typmod: -1},
+			{Type: oidNumeric, Typmod: typmodHeader + 10<<16 | 2},
+			{Type: oidNumeric, Typmod: typmodHeader + 3<<16 | 5},
 		} {
 			puts = append(puts, encoderOf(&c, &sinkd.Route{EpochUnit: unit}))
 		}

@@ -21,9 +21,17 @@ func TestVerbatim(t *testing.T) {
 	}
 	copied := 0
 	for _, c := range []sinkd.Column{
-		{Type: oidText, Typmod: -1}, {Type: oidVarchar, Typmod: -1}, {Type: oidVarchar, Typmod: typmodHeader + 3}, {Type: oidBPChar, Typmod: typmodHeader + 3},
-		{Type: oidJSON, Typmod: -1}, {Type: oidJSONB, Typmod: -1}, {Type: anEnum, Kind: kindEnum, Typmod: -1},
-		{Type: oidInt8, Typmod: -1}, {Type: anArray, Elem: oidText, Typmod: -1}, {Type: oidUUID, Typmod: -1}, {Type: oidBytea, Typmod: -1},
+		{Type: oidText, Typmod: -1},
+		{Type: oidVarchar, Typmod: -1},
+		{Type: oidVarchar, Typmod: typmodHeader + 3},
+		{Type: oidBPChar, Typmod: typmodHeader + 3},
+		{Type: oidJSON, Typmod: -1},
+		{Type: oidJSONB, Typmod: -1},
+		{Type: anEnum, Kind: kindEnum, Typmod: -1},
+		{Type: oidInt8, Typmod: -1},
+		{Type: anArray, Elem: oidText, Typmod: -1},
+		{Type: oidUUID, Typmod: -1},
+		{Type: oidBytea, Typmod: -1},
 	} {
 		put, direct := encoderOf(&c, &sinkd.Route{}), verbatimOf(&c)
 		for _, v := range values {
