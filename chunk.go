@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"time"
+	"unsafe"
 )
 
 // Chunk is a piece of the log of one partition, as one fetch brought it: data
@@ -14,6 +15,9 @@ type Chunk struct {
 	Partition
 	buf  []byte
 	refs []ref
+	// held is the memory that goes with the last record, 0 where this is a part of
+	// a chunk without it.
+	held int64
 }
 
 // ref tells where a record of a chunk is, and what its bytes do not say. It has
@@ -25,6 +29,9 @@ type ref struct {
 	start, size, sum uint32
 	epoch            int32
 }
+
+// RefSize is how many bytes of memory a chunk has for a record beside its own.
+const RefSize = int64(unsafe.Sizeof(ref{}))
 
 // timeless stands for the timestamp of a record that has none.
 const timeless = math.MinInt64
@@ -58,9 +65,18 @@ func NewChunk(p Partition, buf []byte, n int) *Chunk {
 	return &Chunk{Partition: p, buf: buf, refs: make([]ref, 0, n)}
 }
 
-// Add adds the records of the next batch. It answers false where the bytes are
-// none; those before the first that is none are added.
+// Add adds the records of the next batch. It answers false, and adds none, where
+// not all of the bytes are records.
 func (c *Chunk) Add(batch LogBatch) bool {
+	had := len(c.refs)
+	if !c.add(batch) {
+		c.refs = c.refs[:had]
+		return false
+	}
+	return true
+}
+
+func (c *Chunk) add(batch LogBatch) bool {
 	b := c.buf[:batch.End]
 	r := ref{millis: batch.Millis, epoch: batch.Epoch}
 	if n := len(c.refs); n > 0 {
@@ -104,10 +120,9 @@ func behind(b []byte, i int) int {
 	return i
 }
 
-// copy adds the records of another chunk.
-func (c *Chunk) copy(other *Chunk) {
-	for i := range other.refs {
-		r := other.refs[i]
+// copy adds records [from, until) of another chunk.
+func (c *Chunk) copy(other *Chunk, from, until int) {
+	for _, r := range other.refs[from:until] {
 		b := other.buf[r.start : r.start+r.size]
 		r.start, r.sum = uint32(len(c.buf)), r.size
 		if n := len(c.refs); n > 0 {
@@ -122,6 +137,7 @@ func (c *Chunk) Records() Records {
 	if len(c.refs) == 0 {
 		return Records{}
 	}
+	c.held = int64(cap(c.buf)) + int64(cap(c.refs))*RefSize
 	return Records{runs: []run{{c, len(c.refs)}}, n: len(c.refs)}
 }
 
@@ -136,7 +152,11 @@ func (c *Chunk) size(from, until int) int64 {
 
 // only is the chunk with records [from, until) only.
 func (c *Chunk) only(from, until int) *Chunk {
-	return &Chunk{Partition: c.Partition, buf: c.buf, refs: c.refs[from:until:until]}
+	part := &Chunk{Partition: c.Partition, buf: c.buf, refs: c.refs[from:until:until]}
+	if until == len(c.refs) {
+		part.held = c.held
+	}
+	return part
 }
 
 // read fills rec with record n, all but topic and partition.

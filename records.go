@@ -131,6 +131,33 @@ func (r Records) Size(n int) int64 {
 	return size
 }
 
+// Held gives how many bytes of memory can be used otherwise once the first n
+// records are no longer needed. The memory of a chunk goes with its last record.
+func (r Records) Held(n int) int64 {
+	var held int64
+	for _, run := range r.runs {
+		if run.end > r.skip+n {
+			break
+		}
+		held += run.held
+	}
+	return held
+}
+
+// Compact gives the records in memory of their own.
+func (r Records) Compact() Records {
+	if r.n == 0 {
+		return Records{}
+	}
+	c := NewChunk(r.runs[0].Partition, make([]byte, 0, r.Size(r.n)), r.n)
+	from := r.skip
+	for _, run := range r.runs {
+		c.copy(run.Chunk, from, min(len(run.refs), from+r.n-len(c.refs)))
+		from = 0
+	}
+	return c.Records()
+}
+
 // Slice gives the records from i on, and before j.
 func (r Records) Slice(i, j int) Records {
 	if i == j {
@@ -152,7 +179,7 @@ func (r Records) Slice(i, j int) Records {
 	return out
 }
 
-// Append adds records that follow.
+// Append adds records that follow. Of copies of r, one only may be added to.
 func (r *Records) Append(more Records) {
 	if r.n == 0 {
 		*r = more
@@ -180,27 +207,26 @@ func (r *Records) Append(more Records) {
 const (
 	manyChunks = 64
 	smallChunk = 64 // records
+	smallBytes = 16 << 10
 )
+
+// small tells that the chunk is one of those.
+func (c *Chunk) small() bool {
+	return len(c.refs) < smallChunk && c.size(0, len(c.refs)) < smallBytes
+}
 
 // join makes one chunk of the last ones, where they are many small ones.
 func (r *Records) join() {
 	from := len(r.runs) - manyChunks
-	if from < 1 || slices.ContainsFunc(r.runs[from:], func(run run) bool { return len(run.refs) >= smallChunk }) {
+	if from < 1 || slices.ContainsFunc(r.runs[from:], func(run run) bool { return !run.small() }) {
 		return
 	}
-	r.trim()
-	last := len(r.runs) - 1
-	records, size := 0, int64(0)
-	for _, run := range r.runs[from:] {
-		records += len(run.refs)
-		size += run.size(0, len(run.refs))
-	}
-	joined := NewChunk(r.runs[0].Partition, make([]byte, 0, size), records)
-	for _, run := range r.runs[from:] {
-		joined.copy(run.Chunk)
-	}
-	// Others may have the same runs.
-	r.runs = append(slices.Clone(r.runs[:from]), run{joined, r.runs[last].end})
+	before := r.runs[from-1].end - r.skip
+	many := r.Slice(before, r.n)
+	joined := many.Compact().runs[0]
+	joined.held = many.Held(many.n) // it counts as they did
+	joined.end = r.skip + r.n
+	r.runs = append(slices.Clip(r.runs[:from]), joined) // a copy may have the others
 }
 
 // trim cuts what lies in the last run behind the last record.

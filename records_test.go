@@ -92,6 +92,15 @@ func TestRecords(t *testing.T) {
 			same(t, "joined", all, want)
 			same(t, "added", more, chunk)
 			same(t, "what was there before", before, had)
+			same(t, "compact", all.Compact(), want)
+			if got := all.Held(all.Len()); got != before.Held(before.Len())+more.Held(more.Len()) {
+				t.Fatalf("joined they hold %d bytes, before %d and %d", got, before.Held(before.Len()), more.Held(more.Len()))
+			}
+			n := rapid.IntRange(0, all.Len()).Draw(t, "n")
+			first, rest := all.Slice(0, n), all.Slice(n, all.Len())
+			if sum := first.Held(n) + rest.Held(rest.Len()); all.Held(n) != first.Held(n) || all.Held(all.Len()) != sum {
+				t.Fatalf("the first %d hold %d and %d bytes, all %d, in two parts %d", n, all.Held(n), first.Held(n), all.Held(all.Len()), sum)
+			}
 		}
 		if n := all.Search(offset); n != all.Len() {
 			t.Fatalf("what comes after all is record %d of %d", n, all.Len())

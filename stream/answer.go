@@ -25,11 +25,11 @@ func (f *fetcher) answered(ctx context.Context, r *read, rp *kmsg.FetchResponseT
 		return false
 	}
 	r.wait, r.unknown = backoff{}, 0
-	f.growth.seen(p.raw, p.inflated)
+	f.growth.seen(r.Topic, p.raw, p.inflated)
 	held := r.queue.push(r.at, &p)
 	f.flow.budget.add(held)
-	if n := p.records.Len(); held > 0 {
-		f.flow.metrics.consumed(r.Topic, held-int64(n)*recordOverhead)
+	if held > 0 {
+		f.flow.metrics.consumed(r.Topic, p.records.Size(p.records.Len()))
 	}
 	return p.next > r.at
 }

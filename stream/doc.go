@@ -165,14 +165,14 @@
 //
 // Records lie in memory as they lay in the log (sinkd.Records), one buffer for
 // what a fetch brought of a partition. That is decompressed, and copied where the
-// answer had other partitions' records as well: the last of them would keep all.
+// answer had much else as well: the last record would keep all of it.
 //
-// Memory: a record counts its bytes and 64 more from the fetch until it landed,
-// encoded rows count as well. Nothing is fetched while the budget is spent; nothing
+// Memory: such a buffer counts from the fetch until its last record landed, each
+// record with what says where it is; encoded rows count as well. Nothing is fetched while the budget is spent; nothing
 // for a lane that has a whole batch waiting, or half of the budget queued beside
 // others; nothing for a queue with more than a quarter of it. So one lane that is
-// stuck does not stop the others. Fetches are bounded by what batches inflate to
-// when they are decompressed (growth.go).
+// stuck does not stop the others. Fetches are bounded by what the batches of their
+// topics inflate to when they are decompressed (growth.go).
 //
 // A queue is due when it has records that it may give: all of them, unless its
 // rate is capped (rate.go) or it waits. What it may not give sates no lane, and

@@ -22,14 +22,15 @@ type spot struct {
 	// at is the offset, leaderEpoch that of the leader who is asked, -1 if unknown.
 	at          int64
 	leaderEpoch int32
+	// bytes is how much of it a fetch may bring, compressed.
+	bytes int32
 }
 
-// extent is how much a fetch may bring, compressed, in all and of one partition,
-// and how long the broker may wait for it. Brokers give a whole batch at the
-// least.
+// extent is how much a fetch may bring in all, compressed, and how long the broker
+// may wait for it. Brokers give a whole batch at the least.
 type extent struct {
-	bytes, partition int32
-	wait             time.Duration
+	bytes int32
+	wait  time.Duration
 }
 
 // fetchRequest asks for partitions, in their order: brokers give of the first what
@@ -54,7 +55,7 @@ func (k *Kafka) fetchRequest(spots []spot, e extent) *kmsg.FetchRequest {
 			req.Topics = append(req.Topics, rt)
 		}
 		rp := kmsg.NewFetchRequestTopicPartition()
-		rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes, rp.CurrentLeaderEpoch = s.ID, s.at, e.partition, s.leaderEpoch
+		rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes, rp.CurrentLeaderEpoch = s.ID, s.at, s.bytes, s.leaderEpoch
 		req.Topics[n].Partitions = append(req.Topics[n].Partitions, rp)
 	}
 	return req
@@ -105,8 +106,8 @@ type reading struct {
 
 // fetch asks a broker once for so many bytes from at on.
 func (r *reading) fetch(ctx context.Context, broker *kgo.Broker, at int64, bytes int32) (piece, error) {
-	r.at, r.leaderEpoch = at, -1
-	answers, err := r.kafka.fetch(ctx, broker, []spot{r.spot}, extent{bytes: bytes, partition: bytes})
+	r.at, r.leaderEpoch, r.bytes = at, -1, bytes
+	answers, err := r.kafka.fetch(ctx, broker, []spot{r.spot}, extent{bytes: bytes})
 	var out piece
 	switch {
 	case err != nil:

@@ -27,7 +27,7 @@ type fetcher struct {
 	flow    *Flow
 	log     *logReader
 	leaders leaders
-	growth  growth
+	growth  *growth
 	// wake is poked when something may have changed of what is to be read.
 	wake chan struct{}
 	// running are the fetches under way.
@@ -74,7 +74,7 @@ type read struct {
 func newFetcher(f *Flow) *fetcher {
 	return &fetcher{
 		flow: f, log: newLogReader(&f.cfg.Kafka), wake: make(chan struct{}, 1), busy: make(map[int32]bool),
-		growth: growth{most: fetchBytes(f.cfg.Memory)},
+		growth: newGrowth(&f.cfg),
 	}
 }
 
@@ -208,7 +208,7 @@ func (f *fetcher) fetch(ctx context.Context, broker int32, reads []*read) {
 	for i, r := range reads {
 		spots[i] = r.spot
 	}
-	answers, err := f.flow.cfg.Kafka.fetch(ctx, f.flow.client.Broker(int(broker)), spots, f.extent())
+	answers, err := f.flow.cfg.Kafka.fetch(ctx, f.flow.client.Broker(int(broker)), spots, f.extent(spots))
 	if err != nil {
 		f.unanswered(ctx, broker, reads, err)
 		return
@@ -234,13 +234,13 @@ func (f *fetcher) fetch(ctx context.Context, broker int32, reads []*read) {
 	}
 }
 
-// extent is what to ask a broker for now. What is not asked for has to wait for
+// extent is how much to ask a broker for now. What is not asked for has to wait for
 // its answer, so that is to come soon where a lane only has to land a batch before
 // it needs more.
-func (f *fetcher) extent() extent {
+func (f *fetcher) extent(spots []spot) extent {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	e := f.growth.extent(len(f.busy))
+	e := extent{bytes: f.growth.bound(spots, len(f.busy)), wait: fetchWait}
 	if f.soon {
 		e.wait = soonWait
 	}

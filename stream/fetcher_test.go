@@ -68,14 +68,14 @@ func TestSatedLaneDoesNotWaitForOthers(t *testing.T) {
 	if ids := f.wanted(t); len(ids) != 1 || ids[0] != 1 {
 		t.Errorf("asked for %v, want the other lane's", ids)
 	}
-	if e := f.extent(); e.wait != soonWait {
+	if e := f.extent(nil); e.wait != soonWait {
 		t.Errorf("it may wait %s, want %s", e.wait, soonWait)
 	}
 	sated.lane.cut()
 	if ids := f.wanted(t); len(ids) != 2 {
 		t.Errorf("asked for %v, want both lanes'", ids)
 	}
-	if e := f.extent(); e.wait != fetchWait {
+	if e := f.extent(nil); e.wait != fetchWait {
 		t.Errorf("it may wait %s, want %s", e.wait, fetchWait)
 	}
 }
@@ -102,33 +102,5 @@ func TestOneFetchAtATime(t *testing.T) {
 	f.done(7, reads[7])
 	if again := f.hungry(time.Now()); len(again[8]) != 1 || len(again[7]) != 1 {
 		t.Errorf("asked for %v, of two leaders", again)
-	}
-}
-
-// A fetch brings no more, decompressed, than is good for the memory.
-func TestFetchesAreBounded(t *testing.T) {
-	g := growth{most: 8 << 20}
-	for _, step := range []struct {
-		raw, inflated int64
-		brokers       int
-		bytes         int32
-	}{
-		{brokers: 1, bytes: firstFetchBytes},
-		{raw: 1000, inflated: 1000, brokers: 1, bytes: 8 << 20},
-		{brokers: 4, bytes: 8 << 20},
-		{brokers: 8, bytes: 4 << 20},
-		{raw: 1000, inflated: 4000, brokers: 1, bytes: 2 << 20},
-		{raw: 1000, inflated: 1_000_000, brokers: 1, bytes: leastFetchBytes},
-	} {
-		g.seen(step.raw, step.inflated)
-		if e := g.extent(step.brokers); e.bytes != step.bytes || e.partition > e.bytes {
-			t.Errorf("%d grew to %d, %d brokers: %d bytes, %d of a partition; want %d", step.raw, step.inflated, step.brokers, e.bytes, e.partition, step.bytes)
-		}
-	}
-	for range 200 {
-		g.seen(1000, 1000)
-	}
-	if e := g.extent(1); e.bytes < 7<<20 {
-		t.Errorf("%d bytes after batches that grow no more", e.bytes)
 	}
 }

@@ -33,10 +33,11 @@ type lane struct {
 	turn int
 	// waits tells that some queue may be waiting for a missing row.
 	waits bool
-	// queued counts the records in the queues, weight their keys and values.
-	queued int
-	weight int64
-	sizer  *sizer
+	// queued counts the records in the queues, weight their bytes; held is what
+	// they hold of the budget.
+	queued       int
+	weight, held int64
+	sizer        *sizer
 	// flights are the batches that were taken and have not ended, in order.
 	flights []*flight
 	// ended is when the last commit ended.
@@ -100,13 +101,13 @@ func (l *lane) drop(q *queue) {
 		return
 	}
 	q.closed, q.dropped = true, true
-	sum := q.bytes
-	l.count(-q.records.Len(), -sum)
-	q.records, q.bytes = sinkd.Records{}, 0
+	held := q.held
+	l.count(q, -q.records.Len(), -q.records.Size(q.records.Len()), -held)
+	q.records = sinkd.Records{}
 	if i := slices.Index(l.queues, q); i >= 0 {
 		l.queues = slices.Delete(l.queues, i, i+1)
 	}
-	l.flow.budget.add(-sum)
+	l.flow.budget.add(-held)
 	l.poke()
 }
 
@@ -133,11 +134,13 @@ func (l *lane) drain() {
 	l.poke()
 }
 
-// count changes how much is queued: n records that hold sum of the budget. The
-// mutex is held.
-func (l *lane) count(n int, sum int64) {
+// count changes how much is in a queue: n records of so many bytes, which hold so
+// much of the budget. The mutex is held.
+func (l *lane) count(q *queue, n int, weight, held int64) {
 	l.queued += n
-	l.weight += sum - int64(n)*recordOverhead
+	l.weight += weight
+	l.held += held
+	q.held += held
 }
 
 // full tells whether a whole batch is queued that may be taken. The mutex is
@@ -157,7 +160,7 @@ func (l *lane) ready(now time.Time) (n int, weight int64) {
 	for _, q := range l.queues {
 		if ready, all := q.ready(now), q.records.Len(); ready < all {
 			n -= all - ready
-			weight -= q.bytes - int64(all)*recordOverhead
+			weight -= q.records.Size(all)
 		}
 	}
 	return n, weight
@@ -180,20 +183,17 @@ func (l *lane) hungry(now time.Time) (reads []*read, sated bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	limit := l.flow.budget.limit
-	if l.full(now) || len(l.flow.lanes) > 1 && l.load() > limit/2 {
+	if l.full(now) || len(l.flow.lanes) > 1 && l.held > limit/2 {
 		return nil, len(l.queues) > 0
 	}
 	for _, q := range l.queues {
-		if !q.closed && q.bytes <= limit/4 && !q.glut() {
+		if !q.closed && q.held <= limit/4 && !q.glut() {
 			at := spot{Partition: q.claim.Partition, topicID: q.topicID, at: q.tail}
 			reads = append(reads, &read{spot: at, queue: q, epoch: q.epoch, cursor: &q.cursor})
 		}
 	}
 	return reads, false
 }
-
-// load is what all queued records hold of the budget. The mutex is held.
-func (l *lane) load() int64 { return l.weight + int64(l.queued)*recordOverhead }
 
 // cut takes a batch from the lane's queues in turn: each gives at most a fair
 // share of the size, what is left over goes to those that hold more. It answers
@@ -209,13 +209,13 @@ func (l *lane) cut() *flight {
 		if n == 0 && (alone || !l.gapDue(q, fl.batch.Started)) {
 			continue
 		}
-		n, held := q.within(n, room, len(fl.batch.Ranges) == 0)
+		n = q.within(n, room, len(fl.batch.Ranges) == 0)
 		if n == 0 && q.records.Len() > 0 {
 			continue
 		}
-		room -= held - int64(n)*recordOverhead
-		l.count(-n, -held)
-		q.bytes -= held
+		weight, held := q.records.Size(n), cost(q.records, n)
+		room -= weight
+		l.count(q, -n, -weight, -held)
 		fl.batch.Ranges = append(fl.batch.Ranges, q.take(n))
 		fl.cost += held
 	}
@@ -274,15 +274,14 @@ func (l *lane) shares(size int, now time.Time) (shares map[*queue]int, alone boo
 	return shares, false
 }
 
-// within counts how many of the queue's first n records fit into room bytes,
-// and what they hold of the budget; the first of a batch always fits. The
-// mutex is held.
-func (q *queue) within(n int, room int64, first bool) (fit int, held int64) {
-	fit = sort.Search(n, func(i int) bool { return q.records.Size(i+1) > room })
+// within counts how many of the queue's first n records fit into room bytes; the
+// first of a batch always fits. The mutex is held.
+func (q *queue) within(n int, room int64, first bool) int {
+	fit := sort.Search(n, func(i int) bool { return q.records.Size(i+1) > room })
 	if first {
 		fit = max(fit, min(n, 1))
 	}
-	return fit, cost(q.records, fit)
+	return fit
 }
 
 // all gives the lane's queues as they are now.
@@ -303,7 +302,7 @@ func (l *lane) claims() int {
 func (l *lane) holds() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.load()
+	return l.held
 }
 
 // settle waits until no transaction of the queue's claim is under way.

@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -27,7 +29,7 @@ type piece struct {
 	// stable is the last stable offset; the high watermark where transactions are
 	// not looked at.
 	stable int64
-	// raw is how many bytes the batches had, inflated how many they have
+	// raw is how many bytes the records had, inflated how many they have
 	// decompressed.
 	raw, inflated int64
 }
@@ -73,10 +75,14 @@ const largeScratch = 4 << 20
 // errCorrupt is a batch that is not what its writer wrote, or none at all.
 var errCorrupt = errors.New("corrupt batch")
 
-// section is one batch, and where its records are in the chunk's buffer.
+// section is one batch, and where its records are: in the answer, then in the
+// chunk's buffer.
 type section struct {
 	kmsg.RecordBatch
 	start, end int
+	// data tells that its records are to be read: it is no marker, nor of an
+	// aborted transaction.
+	data bool
 }
 
 // What the attributes of a batch say.
@@ -90,38 +96,39 @@ const (
 // headerSize is what comes before the records of a batch.
 const headerSize = 61
 
-// read reads the records of a partition from at on. Where whole, the answer's
+// read reads the records of a partition from at on, as far as they are what was
+// written; it fails where the first of them are not. Where whole, the answer's
 // bytes are the partition's alone and become those of the records; otherwise they
 // are copied, for each partition's records would keep those of all.
 func (l *logReader) read(p sinkd.Partition, at int64, rp *kmsg.FetchResponseTopicPartition, whole bool) (piece, error) {
-	out := piece{next: at, epoch: -1, stable: rp.LastStableOffset, raw: int64(len(rp.RecordBatches))}
+	out := piece{next: at, epoch: -1, stable: rp.LastStableOffset}
 	if !l.committed {
 		out.stable = rp.HighWatermark
 	}
 	if err := kerr.ErrorForCode(rp.ErrorCode); err != nil {
 		return out, err
 	}
-	sections, legacy, err := split(rp.RecordBatches, at)
+	sections, legacy, err := split(rp, at)
 	if legacy {
 		return l.legacy(p, out, rp)
 	}
-	if err != nil || len(sections) == 0 {
-		return out, err
+	l.aborts(rp).pass(sections, rp.RecordBatches)
+	out.raw = size(sections)
+	buf, sections, bad := l.inflate(sections, rp.RecordBatches, whole)
+	out.inflated = size(sections)
+	bad = cmp.Or(out.take(sections, sinkd.NewChunk(p, buf, count(sections))), bad, err)
+	if out.next > at {
+		return out, nil // What is corrupt comes first with the next fetch.
 	}
-	buf, err := l.inflate(sections, rp.RecordBatches, whole)
-	if err != nil {
-		return out, err
-	}
-	out.inflated = max(int64(len(buf)), out.raw)
-	err = out.take(sections, sinkd.NewChunk(p, buf, count(sections)), buf, l.aborts(rp))
-	return out, err
+	return out, bad
 }
 
-// split finds the whole batches of a fetch that are not below at. What is cut
-// off at the end comes with the next fetch. legacy tells that there are messages
-// of an older format.
-func split(in []byte, at int64) (sections []section, legacy bool, err error) {
+// split finds the whole batches of a fetch that are not below at, up to the first
+// that is corrupt. What is cut off at the end comes with the next fetch. legacy
+// tells that there are messages of an older format.
+func split(rp *kmsg.FetchResponseTopicPartition, at int64) (sections []section, legacy bool, err error) {
 	const lengthEnd, magicAt, crcEnd = 12, 16, 21
+	in, next := rp.RecordBatches, int64(0)
 	for pos := 0; len(in)-pos > magicAt; {
 		b := in[pos:]
 		size := int64(int32(binary.BigEndian.Uint32(b[8:]))) + lengthEnd
@@ -129,7 +136,7 @@ func split(in []byte, at int64) (sections []section, legacy bool, err error) {
 			return nil, true, nil
 		}
 		if size < headerSize {
-			return nil, false, fmt.Errorf("%w at offset %d: it has %d bytes", errCorrupt, binary.BigEndian.Uint64(b), size)
+			return sections, false, fmt.Errorf("%w at offset %d: it has %d bytes", errCorrupt, binary.BigEndian.Uint64(b), size)
 		}
 		if size > int64(len(b)) {
 			break
@@ -137,12 +144,16 @@ func split(in []byte, at int64) (sections []section, legacy bool, err error) {
 		b = b[:size]
 		s := section{start: pos + headerSize, end: pos + int(size)}
 		if err := s.ReadFrom(b); err != nil || s.Magic != 2 || s.NumRecords < 0 || s.LastOffsetDelta < 0 {
-			return nil, false, fmt.Errorf("%w at offset %d, of format %d", errCorrupt, s.FirstOffset, b[magicAt])
+			return sections, false, fmt.Errorf("%w at offset %d, of format %d", errCorrupt, s.FirstOffset, b[magicAt])
 		}
 		if sum := crc32.Checksum(b[crcEnd:], castagnoli); sum != uint32(s.CRC) {
-			return nil, false, fmt.Errorf("%w at offset %d: its checksum is %x, of its bytes it is %x", errCorrupt, s.FirstOffset, uint32(s.CRC), sum)
+			return sections, false, fmt.Errorf("%w at offset %d: its checksum is %x, of its bytes it is %x", errCorrupt, s.FirstOffset, uint32(s.CRC), sum)
 		}
-		if s.last() >= at {
+		// The checksum is not of the offset.
+		if s.FirstOffset < next || s.last() < s.FirstOffset || rp.HighWatermark > 0 && s.last() >= rp.HighWatermark {
+			return sections, false, fmt.Errorf("%w at offset %d: the log goes from %d to %d there", errCorrupt, s.FirstOffset, next, rp.HighWatermark)
+		}
+		if next = s.last() + 1; next > at {
 			sections = append(sections, s)
 		}
 		pos += int(size)
@@ -160,47 +171,66 @@ func (s *section) codec() kgo.CompressionCodecType {
 	return kgo.CompressionCodecType(s.Attributes & codecMask)
 }
 
-// count bounds the records of the sections by what their bytes can hold.
-func count(sections []section) int {
-	n := 0
+// size is how many bytes the sections' data have.
+func size(sections []section) (sum int64) {
 	for i := range sections {
-		n += min(int(sections[i].NumRecords), sections[i].end-sections[i].start)
+		if s := &sections[i]; s.data {
+			sum += int64(s.end - s.start)
+		}
+	}
+	return sum
+}
+
+// count bounds the data records of the sections by what their bytes can hold.
+func count(sections []section) (n int) {
+	for i := range sections {
+		if s := &sections[i]; s.data {
+			n += min(int(s.NumRecords), s.end-s.start)
+		}
 	}
 	return n
 }
 
-// inflate gives the buffer that holds the records of the sections, and says in
-// them where.
-func (l *logReader) inflate(sections []section, in []byte, whole bool) ([]byte, error) {
-	if !slices.ContainsFunc(sections, func(s section) bool { return s.codec() != kgo.CodecNone }) {
-		if whole {
-			return in, nil
-		}
-		first := sections[0].start
-		for i := range sections {
-			sections[i].start -= first
-			sections[i].end -= first
-		}
-		return slices.Clone(in[first : sections[len(sections)-1].end+first]), nil
+// inflate gives a buffer that holds the data of the sections, and says in them
+// where; of the sections those up to the first that cannot be decompressed. The
+// buffer is not much larger than what it holds, for it is kept with the records.
+func (l *logReader) inflate(sections []section, in []byte, whole bool) ([]byte, []section, error) {
+	rest := int(size(sections))
+	packed := slices.ContainsFunc(sections, func(s section) bool { return s.data && s.codec() != kgo.CodecNone })
+	if !packed && whole && fits(rest, len(in)) {
+		return in, sections, nil
 	}
-	var buf []byte
+	buf := make([]byte, 0, rest)
 	for i := range sections {
 		s := &sections[i]
+		if !s.data {
+			continue
+		}
 		b := in[s.start:s.end]
+		rest -= len(b)
+		s.start = len(buf)
 		if s.codec() == kgo.CodecNone {
-			s.start, buf = len(buf), append(buf, b...)
+			buf = append(buf, b...)
 		} else {
 			out, err := l.decompressor.Decompress(b, s.codec())
 			if err != nil {
-				return nil, fmt.Errorf("%w at offset %d: decompress it: %w", errCorrupt, s.FirstOffset, err)
+				return buf, sections[:i], fmt.Errorf("%w at offset %d: decompress it: %w", errCorrupt, s.FirstOffset, err)
 			}
-			s.start, buf = len(buf), append(slices.Grow(buf, len(out)*(len(sections)-i)), out...)
+			// The others may grow as much, but one that is all zeros tells little.
+			more := min(rest*len(out)/max(len(b), 1), 8*rest)
+			buf = append(slices.Grow(buf, len(out)+more), out...)
 			l.scratch.PutDecompressBytes(out)
 		}
 		s.end = len(buf)
 	}
-	return buf, nil
+	if !fits(len(buf), cap(buf)) {
+		buf = bytes.Clone(buf)
+	}
+	return buf, sections, nil
 }
+
+// fits tells that most of a buffer of that size is used.
+func fits(used, size int) bool { return used >= size-size/8 }
 
 // aborts lists the aborted transactions of a fetch. Brokers need not list them in
 // order.

@@ -6,25 +6,19 @@ import (
 	"github.com/sinkd/sinkd"
 )
 
-// take makes records of the sections, from next on, and moves next behind them.
-func (p *piece) take(sections []section, c *sinkd.Chunk, buf []byte, a aborts) error {
+// take makes records of the sections, from next on, and moves next behind them. It
+// fails at one whose bytes are no records.
+func (p *piece) take(sections []section, c *sinkd.Chunk) (err error) {
 	for i := range sections {
 		s := &sections[i]
-		switch {
-		case s.Attributes&control != 0:
-			if s.marksAbort(buf) {
-				a.end(s)
-			}
-		case a.cover(s):
-		default:
-			if !c.Add(s.batch(p.next)) {
-				return fmt.Errorf("%w at offset %d: not all of its bytes are records", errCorrupt, s.FirstOffset)
-			}
+		if s.data && !c.Add(s.batch(p.next)) {
+			err = fmt.Errorf("%w at offset %d: not all of its bytes are records", errCorrupt, s.FirstOffset)
+			break
 		}
 		p.next, p.epoch = max(p.next, s.last()+1), s.PartitionLeaderEpoch
 	}
 	p.records = c.Records()
-	return nil
+	return err
 }
 
 // batch is what a chunk has to know of the section.
@@ -40,8 +34,9 @@ func (s *section) batch(at int64) sinkd.LogBatch {
 }
 
 // marksAbort tells that the batch, a marker, ends a transaction that was aborted.
-func (s *section) marksAbort(buf []byte) bool {
-	c := sinkd.NewChunk(sinkd.Partition{}, buf, 1)
+// Markers are not compressed.
+func (s *section) marksAbort(in []byte) bool {
+	c := sinkd.NewChunk(sinkd.Partition{}, in, 1)
 	if !c.Add(s.batch(0)) || c.Records().Len() == 0 {
 		return false
 	}
@@ -53,6 +48,18 @@ func (s *section) marksAbort(buf []byte) bool {
 // aborts are the aborted transactions that a fetch lists: of each producer their
 // first offsets, in order.
 type aborts map[int64][]int64
+
+// pass says in the sections which of them have data.
+func (a aborts) pass(sections []section, in []byte) {
+	for i := range sections {
+		s := &sections[i]
+		if s.Attributes&control == 0 {
+			s.data = !a.cover(s)
+		} else if s.marksAbort(in) {
+			a.end(s)
+		}
+	}
+}
 
 // cover tells whether the batch is of an aborted transaction.
 func (a aborts) cover(s *section) bool {

@@ -80,18 +80,19 @@ func (q *queue) shed(keep int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := q.records.Len()
-	if !q.wait.long() || all == 0 || q.bytes < 2*keep {
+	if !q.wait.long() || all == 0 || q.held < 2*keep {
 		return
 	}
-	n := max(1, sort.Search(all, func(i int) bool { return cost(q.records, i+1) > keep }))
-	if n == all {
+	compact := func(n int) int64 { return q.records.Size(n) + int64(n)*(sinkd.RefSize+recordOverhead) }
+	n := max(1, sort.Search(all, func(i int) bool { return compact(i+1) > keep }))
+	if n == all && q.held-compact(all) < keep {
 		return
 	}
-	held := cost(q.records, n)
-	dropped := q.bytes - held
-	l.count(n-all, -dropped)
-	q.records, q.bytes = q.records.Slice(0, n), held
-	q.tail, q.epoch = q.records.Offset(n-1)+1, q.records.Epoch(n-1)
+	kept := q.records.Slice(0, n).Compact() // else it would keep the rest of its chunk
+	dropped := q.held - cost(kept, n)
+	l.count(q, n-all, kept.Size(n)-q.records.Size(all), -dropped)
+	q.records = kept
+	q.tail, q.epoch = kept.Offset(n-1)+1, kept.Epoch(n-1)
 	l.flow.budget.add(-dropped)
 }
 
@@ -132,7 +133,7 @@ func (l *lane) postpone(b *sinkd.Batch, e *sinkd.Error) bool {
 // a new one. The mutex is held.
 func (l *lane) putBack(q *queue, from int64) {
 	var back sinkd.Records
-	var sum int64
+	var sum int64 // of what they hold
 	for _, fl := range l.flights {
 		var held int64
 		for i := range fl.batch.Ranges {
@@ -146,10 +147,9 @@ func (l *lane) putBack(q *queue, from int64) {
 		sum += held
 	}
 	n := back.Len()
+	l.count(q, n, back.Size(n), sum)
 	back.Append(q.records)
 	q.records = back
-	q.bytes += sum
-	l.count(n, sum)
 	q.rate.spend(-n)
 	q.taken = from
 	stint := *q.claim

@@ -8,12 +8,12 @@ import (
 	"github.com/sinkd/sinkd"
 )
 
-// recordOverhead is what a record costs beside its bytes: where it is, in the
-// queue and among the rows of its batch.
-const recordOverhead = 64
+// recordOverhead is what a record costs beside the memory of its chunk: its place
+// among the rows of its batch, and in the table of keys.
+const recordOverhead = 24
 
 // cost is what the first n records count against the memory budget.
-func cost(r sinkd.Records, n int) int64 { return r.Size(n) + int64(n)*recordOverhead }
+func cost(r sinkd.Records, n int) int64 { return r.Held(n) + int64(n)*recordOverhead }
 
 // queue holds the records of exactly one claim between the fetcher and its lane.
 // A new claim gets a new queue; the old one and all that was built from it is
@@ -29,8 +29,8 @@ type queue struct {
 	// mu: the lane's.
 
 	records sinkd.Records
-	// bytes is what the queued records hold of the budget.
-	bytes int64
+	// held is what the queued records hold of the budget.
+	held int64
 	// taken is the Until of the last range that the lane took, tail the offset to
 	// be read next, landed the position in Postgres.
 	taken, tail, landed int64
@@ -67,7 +67,7 @@ func newQueue(ok *claimed, l *lane) *queue {
 
 // push adds what was read at an offset. It answers what the records hold of the
 // budget: nothing where the queue is to be read elsewhere by now, or is no more.
-func (q *queue) push(at int64, p *piece) int64 {
+func (q *queue) push(at int64, p *piece) (held int64) {
 	q.lane.mu.Lock()
 	defer q.lane.mu.Unlock()
 	if q.dropped || q.tail != at {
@@ -77,11 +77,11 @@ func (q *queue) push(at int64, p *piece) int64 {
 	if p.next == at {
 		return 0
 	}
-	held := cost(p.records, p.records.Len())
+	n := p.records.Len()
+	held = cost(p.records, n)
+	q.lane.count(q, n, p.records.Size(n), held)
 	q.records.Append(p.records)
-	q.lane.count(p.records.Len(), held)
 	q.tail, q.epoch = p.next, p.epoch
-	q.bytes += held
 	q.lane.poke()
 	return held
 }

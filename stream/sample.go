@@ -215,6 +215,7 @@ func (r *reader) read(ctx context.Context, id int, until, n int64) error {
 
 // take keeps a copy of a record: as it came, it would keep all that was fetched.
 func (r *reader) take(one sinkd.Records) {
+	one = one.Compact()
 	r.room -= cost(one, 1)
-	r.Records = append(r.Records, sinkd.RecordsOf(one.At(0)).At(0))
+	r.Records = append(r.Records, one.At(0))
 }
