@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -47,14 +46,10 @@ func (f *fetcher) unanswered(ctx context.Context, broker int32, reads []*read, e
 		f.again(r)
 	}
 	if lasts { // One failure may be a connection that was closed for being idle.
-		f.flow.health.failing(fmt.Errorf("fetch from broker %d: %w", broker, err), 0)
+		f.flow.health.unanswered(broker, err)
 	}
 	f.flow.log.Debug("a fetch failed", slog.Int("broker", int(broker)), slog.Any("error", err))
 }
-
-// unknownLimit is how often brokers may not know a topic before it counts: one that
-// was just made, they do not know all at once.
-const unknownLimit = 5
 
 // failed deals with an error of one partition.
 func (f *fetcher) failed(ctx context.Context, r *read, err error) {

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -179,6 +180,20 @@ func (a *assignment) all() []part {
 	for _, pt := range a.parts {
 		out = append(out, *pt)
 	}
+	return out
+}
+
+// queues gives those of the claims that hold, in the order of their partitions.
+func (a *assignment) queues() []*queue {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var out []*queue
+	for _, pt := range a.parts {
+		if pt.queue != nil {
+			out = append(out, pt.queue)
+		}
+	}
+	slices.SortFunc(out, func(x, y *queue) int { return x.claim.Compare(y.claim.Partition) })
 	return out
 }
 

@@ -117,9 +117,13 @@ func (c *claimer) checkTopic(ctx context.Context, topic string, ws map[*wish]*si
 	}
 	c.flow.health.up(kafka)
 	for w, cl := range ws {
-		if b, ok := log[cl.Partition]; ok {
+		b, ok := log[cl.Partition]
+		switch {
+		case ok || now.recreated():
 			c.judge(ctx, w, cl, sight{now, b})
-		} else {
+		case cl.ID >= now.now.Partitions:
+			c.failed([]*wish{w}, "list the offsets of "+cl.String(), errNoPartition)
+		default:
 			c.failed([]*wish{w}, "list the offsets of "+cl.String(), errNoLeader)
 		}
 	}
@@ -136,8 +140,12 @@ type sight struct {
 	bounds
 }
 
-// errNoLeader tells that a partition's leader does not answer.
-var errNoLeader = errors.New("its leader does not answer")
+var (
+	// errNoLeader tells that a partition's leader does not answer.
+	errNoLeader = errors.New("its leader does not answer")
+	// errNoPartition tells that the topic has fewer partitions than it had.
+	errNoPartition = errors.New("it does not exist")
+)
 
 // look asks both sides for the topic; the offsets last, after the claim.
 func (c *claimer) look(ctx context.Context, topic string) (identity, map[sinkd.Partition]bounds, error) {

@@ -65,6 +65,11 @@
 // the queue was read last is asked first where the log ends for the epoch of what
 // was read (truncated.go).
 //
+// A partition that the brokers do not know any more, or whose topic has another id,
+// has its claim ended after some such answers: the check of the next claim says
+// what is the matter. One without a leader is waited for. A broker may lag behind:
+// an older leader epoch is believed only where several answers in a row tell of it.
+//
 // # Why each guard is there
 //
 // Offset compare (store, apply). A database that failed over to a lagging
@@ -111,8 +116,8 @@
 // has to persist for half a minute before it counts.
 //
 // Topic id and cluster id are compared at the claim; the topic id is in each
-// fetch, and is compared every ten seconds for brokers that do not know of it
-// there. A topic that was deleted and made anew has the same name, and offsets
+// fetch, and is compared every ten seconds, and with each look-up of leaders, for
+// brokers that do not know of it there. A topic that was deleted and made anew has the same name, and offsets
 // that mean other records.
 //
 // A log that was cut off halts. After an unclean election the new leader's log may

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/sinkd/sinkd"
 )
 
 const (
@@ -115,12 +115,26 @@ func (f *fetcher) dispatch(ctx context.Context) {
 	}
 }
 
-// lead asks who leads the partitions.
+// lead asks who leads the partitions. The claims of those that are not there any
+// more are ended: the check of new ones tells what is the matter.
 func (f *fetcher) lead(ctx context.Context) {
-	topics := f.flow.topicsHeld()
-	err := f.leaders.ask(ctx, kadm.NewClient(f.flow.client), topics)
-	if err != nil && ctx.Err() == nil {
-		f.flow.health.failing(fmt.Errorf("ask for the leaders of partitions: %w", err), leaderInterval)
+	read := f.flow.assigned.queues()
+	gone, err := f.leaders.ask(ctx, f.flow.client, f.flow.topicsHeld(), read)
+	if ctx.Err() != nil {
+		return
+	}
+	leading := make(map[int32]bool)
+	for _, q := range read {
+		if at, ok := f.leaders.of(q.claim.Partition, q.topicID); ok {
+			leading[at.broker] = true
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("ask for the leaders of partitions: %w", err)
+	}
+	f.flow.health.led(err, leading)
+	for _, q := range gone {
+		f.flow.fenced([]*sinkd.Claim{q.claim})
 	}
 	f.poke()
 }
@@ -176,7 +190,7 @@ func interleave(lists [][]*read) (out []*read) {
 
 // broker says whom to ask.
 func (f *fetcher) broker(r *read) (int32, bool) {
-	at, ok := f.leaders.of(r.Partition)
+	at, ok := f.leaders.of(r.Partition, r.topicID)
 	if !ok {
 		return -1, false
 	}
@@ -213,7 +227,7 @@ func (f *fetcher) fetch(ctx context.Context, broker int32, reads []*read) {
 		f.unanswered(ctx, broker, reads, err)
 		return
 	}
-	f.flow.health.up(kafka)
+	f.flow.health.gave(broker)
 	full, brought := 0, false
 	for _, rp := range answers {
 		if rp != nil && len(rp.RecordBatches) > 0 {

@@ -2,7 +2,10 @@ package stream
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,9 +33,9 @@ type health struct {
 }
 
 type outage struct {
-	// lanes are those whose batch keeps failing, noLane for whatever else does:
-	// that the database answers others does not end it for them.
-	lanes    map[int]bool
+	// who are the lanes whose batch keeps failing, or the brokers whose fetch does,
+	// nobody for whatever else: that others are answered does not end it for them.
+	who      map[int]bool
 	since    time.Time
 	attempts int
 	err      error
@@ -40,28 +43,63 @@ type outage struct {
 	logged   time.Time
 }
 
-// noLane is what is not a lane's batch.
-const noLane = -1
+const (
+	// nobody is for what is neither a lane's batch nor a fetch from a broker.
+	nobody = -1
+	// leadership is the look-up of leaders.
+	leadership = -2
+)
 
 func newHealth(f *Flow) *health {
 	return &health{flow: f, outage: make(map[dependency]*outage)}
 }
 
 // up tells that a dependency answered.
-func (h *health) up(d dependency) { h.over(d, noLane) }
+func (h *health) up(d dependency) { h.over(d, nobody) }
+
+// gave tells that a broker answered a fetch.
+func (h *health) gave(broker int32) {
+	h.over(kafka, int(broker))
+	h.up(kafka)
+}
+
+// led tells how it went to ask for leaders, and which brokers lead what is read:
+// that others fail is of no matter any more.
+func (h *health) led(err error, brokers map[int32]bool) {
+	if err != nil {
+		h.fails(kafka, leadership, err, leaderInterval)
+	} else {
+		h.over(kafka, leadership)
+	}
+	for _, who := range h.failingOf(kafka) {
+		if who >= 0 && !brokers[int32(who)] {
+			h.over(kafka, who)
+		}
+	}
+}
+
+// failingOf gives for whom a dependency fails.
+func (h *health) failingOf(d dependency) []int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if o := h.outage[d]; o != nil {
+		return slices.Collect(maps.Keys(o.who))
+	}
+	return nil
+}
 
 // moved tells that a lane is done with its batch.
 func (h *health) moved(lane int) { h.over(postgres, lane) }
 
-func (h *health) over(d dependency, lane int) {
+func (h *health) over(d dependency, who int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	o := h.outage[d]
-	if lane != noLane && (o == nil || !o.lanes[lane]) {
+	if who != nobody && (o == nil || !o.who[who]) {
 		return
 	}
 	if o != nil {
-		if delete(o.lanes, lane); len(o.lanes) > 0 {
+		if delete(o.who, who); len(o.who) > 0 {
 			return
 		}
 	}
@@ -82,22 +120,27 @@ func (h *health) failing(err error, d time.Duration) {
 	if errors.As(err, &e) {
 		on = postgres
 	}
-	h.fails(on, noLane, err, d)
+	h.fails(on, nobody, err, d)
 }
 
 // retrying tells that a lane's batch failed and is tried again after d.
 func (h *health) retrying(lane int, err error, d time.Duration) { h.fails(postgres, lane, err, d) }
 
-func (h *health) fails(on dependency, lane int, err error, d time.Duration) {
+// unanswered tells that fetches from a broker fail.
+func (h *health) unanswered(broker int32, err error) {
+	h.fails(kafka, int(broker), fmt.Errorf("fetch from broker %d: %w", broker, err), 0)
+}
+
+func (h *health) fails(on dependency, who int, err error, d time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.flow.metrics.dependency(on, false)
 	o := h.outage[on]
 	if o == nil {
-		o = &outage{since: time.Now(), lanes: make(map[int]bool)}
+		o = &outage{since: time.Now(), who: make(map[int]bool)}
 		h.outage[on] = o
 	}
-	o.lanes[lane] = true
+	o.who[who] = true
 	o.attempts++
 	o.err, o.next = err, time.Now().Add(d)
 	if time.Since(o.logged) > min(time.Since(o.since)/2+time.Second, time.Minute) {

@@ -13,8 +13,9 @@ import (
 )
 
 // doubtful tells that the log of the partition may have been cut off below the
-// queue's tail: who leads it was elected since it was looked at.
-func (r *read) doubtful() bool { return r.leaderEpoch > r.checked && r.epoch >= 0 }
+// queue's tail: who leads it was elected since it was looked at, or the cluster
+// went back to a former state.
+func (r *read) doubtful() bool { return r.leaderEpoch != r.checked && r.epoch >= 0 }
 
 // check asks a new leader where its log ends for the epoch of what was read last
 // (KIP-320): below that, records are gone that have landed, and their offsets will
