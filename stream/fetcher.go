@@ -1,8 +1,10 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,9 +34,8 @@ type fetcher struct {
 	wake chan struct{}
 	// running are the fetches under way.
 	running sync.WaitGroup
-	// turn is whose turn it is to be asked for first; swept is when queues that
-	// wait were looked at.
-	turn  int
+	// turn counts the fetches; swept is when queues that wait were looked at.
+	turn  uint64
 	swept time.Time
 
 	mu sync.Mutex
@@ -49,6 +50,8 @@ type fetcher struct {
 type cursor struct {
 	// busy tells that one is. The fetcher's mutex guards it.
 	busy bool
+	// led is the last fetch in which the queue was asked for first.
+	led uint64
 	// follower is the broker that the leader would rather have asked, in place of
 	// itself; -1 for none.
 	follower int32
@@ -144,6 +147,8 @@ func (f *fetcher) hungry(now time.Time) map[int32][]*read {
 	if f.flow.budget.spent() {
 		return nil
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	lists, soon := make([][]*read, len(f.flow.lanes)), false
 	for i, l := range f.flow.lanes {
 		var sated bool
@@ -151,14 +156,12 @@ func (f *fetcher) hungry(now time.Time) map[int32][]*read {
 		soon = soon || sated
 	}
 	reads := interleave(lists)
-	f.turn++
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	// Brokers give of the first what they can.
+	slices.SortStableFunc(reads, func(a, b *read) int { return cmp.Compare(a.led, b.led) })
 	f.soon = soon
 	out := make(map[int32][]*read)
-	for i := range reads {
-		r := reads[(f.turn+i)%len(reads)]
-		if r.busy || r.retry.After(now) {
+	for _, r := range reads {
+		if r.retry.After(now) {
 			continue
 		}
 		if broker, ok := f.broker(r); ok && !f.busy[broker] {
@@ -166,8 +169,9 @@ func (f *fetcher) hungry(now time.Time) map[int32][]*read {
 			out[broker] = append(out[broker], r)
 		}
 	}
-	for broker := range out {
-		f.busy[broker] = true
+	for broker, of := range out {
+		f.turn++
+		f.busy[broker], of[0].led = true, f.turn
 	}
 	return out
 }
@@ -280,7 +284,7 @@ func (f *fetcher) regulate() {
 			continue
 		}
 		for _, q := range l.all() {
-			q.shed(limit / int64(16*queues))
+			q.shed(limit / int64(16*max(queues, 1)))
 		}
 	}
 }

@@ -104,3 +104,36 @@ func TestOneFetchAtATime(t *testing.T) {
 		t.Errorf("asked for %v, of two leaders", again)
 	}
 }
+
+// TestTurnsAreOfFetches: looks that ask nobody, since the broker is asked already,
+// take no partition's turn.
+func TestTurnsAreOfFetches(t *testing.T) {
+	f := newTestFetcher(2)
+	f.flow.lanes[0].with(0, 0)
+	f.flow.lanes[1].with(1, 0)
+	first := make(map[int32]int)
+	for range 20 {
+		reads := f.hungry(time.Now())
+		first[reads[7][0].ID]++
+		f.hungry(time.Now())
+		f.done(7, reads[7])
+	}
+	if first[0] != 10 || first[1] != 10 {
+		t.Errorf("first were %v", first)
+	}
+}
+
+// TestQueueThatIsAskedForIsNotLookedAt: the fetcher wakes for every push and every
+// commit, with all partitions of many brokers under way.
+func TestQueueThatIsAskedForIsNotLookedAt(t *testing.T) {
+	f := newTestFetcher(1)
+	f.flow.lanes[0].with(0, 0)
+	reads := f.hungry(time.Now())
+	if again, _ := f.flow.lanes[0].hungry(time.Now()); len(again) != 0 {
+		t.Error("it is")
+	}
+	f.done(7, reads[7])
+	if again, _ := f.flow.lanes[0].hungry(time.Now()); len(again) != 1 {
+		t.Error("it is not looked at any more")
+	}
+}

@@ -178,7 +178,8 @@ func (l *lane) restrained() bool {
 // is when it holds a whole batch beyond those that it works on, or, beside other
 // lanes, more than half of the budget; and nothing for a queue that holds more
 // than a quarter of it, or more than it may land soon. So one that is stuck does
-// not stop the others.
+// not stop the others. Queues that are asked for already are left out: the fetcher's
+// mutex is held, which guards that.
 func (l *lane) hungry(now time.Time) (reads []*read, sated bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -187,7 +188,7 @@ func (l *lane) hungry(now time.Time) (reads []*read, sated bool) {
 		return nil, len(l.queues) > 0
 	}
 	for _, q := range l.queues {
-		if !q.closed && q.held <= limit/4 && !q.glut() {
+		if !q.closed && !q.cursor.busy && q.held <= limit/4 && !q.glut() {
 			at := spot{Partition: q.claim.Partition, topicID: q.topicID, at: q.tail}
 			reads = append(reads, &read{spot: at, queue: q, epoch: q.epoch, cursor: &q.cursor})
 		}
