@@ -60,17 +60,26 @@ func (f *fetcher) failed(ctx context.Context, r *read, err error) {
 	case errors.Is(err, kerr.OffsetOutOfRange) && !follower:
 		// The log start may have passed the position: the check of a new claim
 		// tells, and skips where that is wanted.
-		f.flow.fenced([]*sinkd.Claim{r.queue.claim})
+		f.end(r.queue)
+		f.again(r)
 	case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InconsistentTopicID), errors.Is(err, kerr.UnknownTopicOrPartition):
 		// The topic was deleted, and maybe made anew: the same check tells which.
 		if r.unknown++; r.unknown > unknownLimit {
-			f.flow.fenced([]*sinkd.Claim{r.queue.claim})
+			f.end(r.queue)
 		}
 		f.again(r)
 	case kerr.IsRetriable(err), errors.Is(err, kerr.FencedLeaderEpoch), follower:
 		f.again(r)
 	default:
 		f.flow.stop(ctx, r.queue, sinkd.FetchFailed, err.Error())
+	}
+}
+
+// end ends the claim of a queue that cannot be read on, once all that was read has
+// landed: Kafka may have it no more.
+func (f *fetcher) end(q *queue) {
+	if q.landedAll() {
+		f.flow.fenced([]*sinkd.Claim{q.claim})
 	}
 }
 

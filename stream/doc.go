@@ -70,6 +70,9 @@
 // what is the matter. One without a leader is waited for. A broker may lag behind:
 // an older leader epoch is believed only where several answers in a row tell of it.
 //
+// A claim is not ended for what Kafka has no more before all that was read under it
+// has landed: it may be nowhere else.
+//
 // # Why each guard is there
 //
 // Offset compare (store, apply). A database that failed over to a lagging

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/sinkd/sinkd"
 )
 
 const (
@@ -137,7 +135,7 @@ func (f *fetcher) lead(ctx context.Context) {
 	}
 	f.flow.health.led(err, leading)
 	for _, q := range gone {
-		f.flow.fenced([]*sinkd.Claim{q.claim})
+		f.end(q)
 	}
 	f.poke()
 }

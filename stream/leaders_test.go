@@ -110,6 +110,11 @@ func TestPartitionThatIsGoneEndsItsClaim(t *testing.T) {
 			if pause := time.Until(f.leaders.due); pause < slowInterval/2-100*time.Millisecond {
 				t.Errorf("the brokers are asked again in %s", pause)
 			}
+			gone.bring(records(p.ID, 0, 1)...)
+			if f.lead(t.Context()); !f.holds(gone) {
+				t.Error("the claim is ended though records that were read have not landed")
+			}
+			gone.landed = gone.tail
 			f.lead(t.Context())
 			if f.holds(gone) || !f.holds(kept) {
 				t.Errorf("the claim is held: %v, that of another: %v", f.holds(gone), f.holds(kept))

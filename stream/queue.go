@@ -187,3 +187,10 @@ func (q *queue) position() int64 {
 	defer q.lane.mu.Unlock()
 	return q.landed
 }
+
+// landedAll tells that all that was read is in Postgres.
+func (q *queue) landedAll() bool {
+	q.lane.mu.Lock()
+	defer q.lane.mu.Unlock()
+	return q.landed >= q.tail
+}

@@ -1,0 +1,48 @@
+package stream
+
+import (
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/sinkd/sinkd"
+)
+
+// asks is a fetch under way for a queue.
+func (q *queue) asks() *read {
+	return &read{spot: spot{Partition: q.claim.Partition, topicID: q.topicID, at: q.tail}, queue: q, epoch: -1, cursor: &q.cursor}
+}
+
+// errorOf is an answer for one partition that is an error.
+func errorOf(err *kerr.Error) *kmsg.FetchResponseTopicPartition {
+	return &kmsg.FetchResponseTopicPartition{ErrorCode: err.Code, PreferredReadReplica: -1}
+}
+
+// TestWhatWasReadLandsBeforeItsClaimEnds: retention that passes the tail while the
+// lane is held up, or a topic that is deleted, leave what was read nowhere else.
+func TestWhatWasReadLandsBeforeItsClaimEnds(t *testing.T) {
+	for _, err := range []*kerr.Error{kerr.OffsetOutOfRange, kerr.UnknownTopicID} {
+		t.Run(err.Message, func(t *testing.T) {
+			f := newLiveFetcher(t, nil)
+			q := f.claims(sinkd.Partition{Topic: "t"})
+			q.bring(records(0, 0, 50)...)
+			for range 2 * unknownLimit {
+				f.answered(t.Context(), q.asks(), errorOf(err), true)
+			}
+			if q.records.Len() != 50 || !f.holds(q) {
+				t.Fatalf("%d of 50 records are left to land", q.records.Len())
+			}
+			if pause := time.Until(q.cursor.retry); pause < time.Second {
+				t.Errorf("it is asked for again in %s", pause)
+			}
+			q.lane.cut()
+			q.landed = q.tail
+			f.answered(t.Context(), q.asks(), errorOf(err), true)
+			if f.holds(q) {
+				t.Error("all has landed, and the claim is not ended")
+			}
+		})
+	}
+}
