@@ -51,6 +51,10 @@ func (f *fetcher) unanswered(ctx context.Context, broker int32, reads []*read, e
 	f.flow.log.Debug("a fetch failed", slog.Int("broker", int(broker)), slog.Any("error", err))
 }
 
+// serverErrorLimit is how often a broker may fail for a partition without a reason,
+// which takes half a minute: it may be over as it came.
+const serverErrorLimit = 12
+
 // failed deals with an error of one partition.
 func (f *fetcher) failed(ctx context.Context, r *read, err error) {
 	f.leaders.doubt()
@@ -66,6 +70,11 @@ func (f *fetcher) failed(ctx context.Context, r *read, err error) {
 		// The topic was deleted, and maybe made anew: the same check tells which.
 		if r.unknown++; r.unknown > unknownLimit {
 			f.end(r.queue)
+		}
+		f.again(r)
+	case errors.Is(err, kerr.UnknownServerError):
+		if r.unknown++; r.unknown > serverErrorLimit {
+			f.flow.stop(ctx, r.queue, sinkd.FetchFailed, err.Error())
 		}
 		f.again(r)
 	case kerr.IsRetriable(err), errors.Is(err, kerr.FencedLeaderEpoch), follower:

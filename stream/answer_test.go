@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -45,4 +47,40 @@ func TestWhatWasReadLandsBeforeItsClaimEnds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestServerErrorIsTriedAgain: brokers give it for what may be over at once; a
+// person is asked for only where it stays.
+func TestServerErrorIsTriedAgain(t *testing.T) {
+	f := newLiveFetcher(t, nil)
+	q := f.claims(sinkd.Partition{Topic: "t"})
+	stopped := &halts{}
+	f.flow.cfg.Store = stopped
+	give := func(n int, rp *kmsg.FetchResponseTopicPartition) {
+		for range n {
+			f.answered(t.Context(), q.asks(), rp, true)
+		}
+		f.flow.tasks.Wait()
+	}
+	give(serverErrorLimit, errorOf(kerr.UnknownServerError))
+	give(1, &kmsg.FetchResponseTopicPartition{PreferredReadReplica: -1})
+	give(serverErrorLimit, errorOf(kerr.UnknownServerError))
+	if len(stopped.kinds) != 0 || q.cursor.wait.n == 0 {
+		t.Errorf("%v after errors that were over, %d pauses", stopped.kinds, q.cursor.wait.n)
+	}
+	give(1, errorOf(kerr.UnknownServerError))
+	if !slices.Equal(stopped.kinds, []string{sinkd.FetchFailed}) {
+		t.Errorf("%v after errors that stay", stopped.kinds)
+	}
+}
+
+// halts is a store that takes halts.
+type halts struct {
+	Store
+	kinds []string
+}
+
+func (h *halts) Halt(_ context.Context, _ *sinkd.Claim, _ int64, i sinkd.Incident) (bool, error) {
+	h.kinds = append(h.kinds, i.Kind)
+	return true, nil
 }

@@ -56,8 +56,8 @@ type cursor struct {
 	// checked is the leader epoch under which the queue's tail is known to be in
 	// the log.
 	checked int32
-	// retry is when to ask again after a failure, unknown how often the brokers
-	// did not know the topic.
+	// retry is when to ask again after a failure, unknown how often in a row the
+	// brokers did not know the topic, or what is the matter.
 	retry   time.Time
 	wait    backoff
 	unknown int

@@ -24,7 +24,7 @@ func newLiveFetcher(t *testing.T, c *kfake.Cluster) *fetcher {
 	fl := f.flow
 	fl.log, fl.metrics = slog.New(slog.DiscardHandler), NewMetrics(prometheus.NewRegistry(), "p")
 	fl.assigned = assignment{parts: make(map[sinkd.Partition]*part)}
-	fl.claimer, fl.health, fl.fetcher = newClaimer(fl), newHealth(fl), f
+	fl.claimer, fl.health, fl.fetcher, fl.caught = newClaimer(fl), newHealth(fl), f, newCaughtUp(fl)
 	if c != nil {
 		client, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.MetadataMinAge(10*time.Millisecond))
 		if err != nil {
