@@ -15,7 +15,12 @@ import (
 // answered deals with the answer for one queue, and tells whether it led on.
 func (f *fetcher) answered(ctx context.Context, r *read, rp *kmsg.FetchResponseTopicPartition, whole bool) bool {
 	if rp.ErrorCode == 0 && rp.PreferredReadReplica >= 0 {
-		r.follower = rp.PreferredReadReplica
+		if r.follower >= 0 { // Who is asked in the leader's place has nobody to name.
+			r.follower = -1
+			f.again(r)
+		} else {
+			r.follower, r.followed = rp.PreferredReadReplica, time.Now()
+		}
 		return true
 	}
 	p, err := f.log.read(r.Partition, r.at, rp, whole)

@@ -84,3 +84,36 @@ func (h *halts) Halt(_ context.Context, _ *sinkd.Claim, _ int64, i sinkd.Inciden
 	h.kinds = append(h.kinds, i.Kind)
 	return true, nil
 }
+
+// TestFollowerIsLeftAtLast: a replica may stop being the nearest one, or come to
+// lag behind, and says nothing of it (KIP-392).
+func TestFollowerIsLeftAtLast(t *testing.T) {
+	f := newTestFetcher(1)
+	q := f.flow.lanes[0].with(0, 0)
+	names := &kmsg.FetchResponseTopicPartition{PreferredReadReplica: 9}
+	f.answered(t.Context(), q.asks(), names, true)
+	if broker, _ := f.broker(q.asks()); broker != 9 {
+		t.Errorf("broker %d is asked, want the one that was named", broker)
+	}
+	q.cursor.followed = time.Now().Add(-metadataAge)
+	if broker, _ := f.broker(q.asks()); broker != 7 {
+		t.Errorf("broker %d is asked after a long time, want the leader", broker)
+	}
+	if f.answered(t.Context(), q.asks(), names, true); q.cursor.retry.After(time.Now()) {
+		t.Error("the leader names the follower once more, and is made to wait")
+	}
+}
+
+// TestBrokersThatSendToEachOther: a broker that names itself, or two that name each
+// other, are not asked without a pause.
+func TestBrokersThatSendToEachOther(t *testing.T) {
+	f := newTestFetcher(1)
+	q := f.flow.lanes[0].with(0, 0)
+	for range 20 {
+		broker, _ := f.broker(q.asks())
+		f.answered(t.Context(), q.asks(), &kmsg.FetchResponseTopicPartition{PreferredReadReplica: 16 - broker}, true)
+	}
+	if pause := time.Until(q.cursor.retry); pause < time.Second {
+		t.Errorf("after twenty answers without a record they are asked again in %s", pause)
+	}
+}

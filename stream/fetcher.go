@@ -51,8 +51,9 @@ type cursor struct {
 	// led is the last fetch in which the queue was asked for first.
 	led uint64
 	// follower is the broker that the leader would rather have asked, in place of
-	// itself; -1 for none.
+	// itself, and followed since when; -1 where the leader is asked.
 	follower int32
+	followed time.Time
 	// checked is the leader epoch under which the queue's tail is known to be in
 	// the log.
 	checked int32
@@ -197,9 +198,10 @@ func (f *fetcher) broker(r *read) (int32, bool) {
 		return -1, false
 	}
 	r.leaderEpoch = at.epoch
-	if r.follower >= 0 && !r.doubtful() {
+	if r.follower >= 0 && !r.doubtful() && time.Since(r.followed) < metadataAge {
 		return r.follower, true
 	}
+	r.follower = -1
 	return at.broker, true
 }
 
