@@ -48,8 +48,8 @@
 // # The way of a fetch
 //
 // The fetcher asks each broker for the partitions that it leads, by the topic id
-// that the claim was checked against, at the tail of the claim's queue. A queue
-// is asked for by one fetch at a time, and the answer is for that queue: where
+// that the claim was checked against, or by name where the brokers have no ids, at
+// the tail of the claim's queue. A queue is asked for by one fetch at a time, and the answer is for that queue: where
 // the claim has ended meanwhile the queue takes nothing more, and where it was set
 // back (shed), it has another tail. So what is read follows what was read before,
 // without a hole, whatever happens in between.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -43,13 +44,17 @@ func (k *Kafka) fetchRequest(spots []spot, e extent) *kmsg.FetchRequest {
 	if !k.ReadUncommitted {
 		req.IsolationLevel = 1
 	}
-	index := make(map[string]int)
+	type topic struct {
+		name string
+		id   [16]byte
+	}
+	index := make(map[topic]int)
 	for i := range spots {
 		s := &spots[i]
-		n, ok := index[s.Topic]
+		n, ok := index[topic{s.Topic, s.topicID}]
 		if !ok {
 			n = len(req.Topics)
-			index[s.Topic] = n
+			index[topic{s.Topic, s.topicID}] = n
 			rt := kmsg.NewFetchRequestTopic()
 			rt.Topic, rt.TopicID = s.Topic, s.topicID
 			req.Topics = append(req.Topics, rt)
@@ -61,13 +66,33 @@ func (k *Kafka) fetchRequest(spots []spot, e extent) *kmsg.FetchRequest {
 	return req
 }
 
+// byName is a fetch by the names of topics. From version 13 on there are ids only,
+// also of brokers that have none to give, as long as their cluster is being
+// upgraded.
+type byName struct{ *kmsg.FetchRequest }
+
+// MaxVersion is the last one that has names.
+func (byName) MaxVersion() int16 { return 12 }
+
+// ask sends a fetch.
+func (k *Kafka) ask(ctx context.Context, broker *kgo.Broker, spots []spot, e extent) (*kmsg.FetchResponse, error) {
+	fetch := k.fetchRequest(spots, e)
+	var req kmsg.Request = fetch
+	if slices.ContainsFunc(spots, func(s spot) bool { return s.topicID == [16]byte{} }) {
+		req = byName{fetch}
+	}
+	answer, err := broker.Request(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	resp := answer.(*kmsg.FetchResponse)
+	return resp, kerr.ErrorForCode(resp.ErrorCode)
+}
+
 // fetch asks a broker, and gives its answer for each of the spots, nil where it
 // left one out.
 func (k *Kafka) fetch(ctx context.Context, broker *kgo.Broker, spots []spot, e extent) ([]*kmsg.FetchResponseTopicPartition, error) {
-	resp, err := k.fetchRequest(spots, e).RequestWith(ctx, broker)
-	if err == nil {
-		err = kerr.ErrorForCode(resp.ErrorCode)
-	}
+	resp, err := k.ask(ctx, broker, spots, e)
 	if err != nil {
 		return nil, err
 	}
