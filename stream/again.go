@@ -218,10 +218,11 @@ func (a *Again) piece(ctx context.Context, piece *sinkd.Range) error {
 	p := a.reading(piece.Claim.Partition)
 	room := int64(againBytes)
 	at := piece.From
-	for failures := 0; at < piece.Until; {
+	var failures backoff
+	for at < piece.Until {
 		got, err := p.fetch(ctx, a.brokers.client.Broker(int(a.leaders[p.ID])), at, besideBytes)
 		if err != nil {
-			if failures++; failures > moves || ctx.Err() != nil || errors.Is(err, kerr.OffsetOutOfRange) {
+			if errors.Is(err, kerr.OffsetOutOfRange) || failures.n == moves || !sleep(ctx, failures.next()) {
 				return err
 			}
 			if err := a.lead(ctx); err != nil {

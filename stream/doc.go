@@ -49,10 +49,10 @@
 //
 // The fetcher asks each broker for the partitions that it leads, by the topic id
 // that the claim was checked against, or by name where the brokers have no ids, at
-// the tail of the claim's queue. A queue is asked for by one fetch at a time, and the answer is for that queue: where
-// the claim has ended meanwhile the queue takes nothing more, and where it was set
-// back (shed), it has another tail. So what is read follows what was read before,
-// without a hole, whatever happens in between.
+// the tail of the claim's queue. A queue is asked for by one fetch at a time, and the
+// answer is for that queue: where the claim has ended meanwhile the queue takes
+// nothing more, and where it was set back (shed), it has another tail. So what is
+// read follows what was read before, without a hole, whatever happens in between.
 //
 // The answer itself says what lies between: records, those of aborted
 // transactions, markers, offsets that compaction removed. The tail moves behind
@@ -93,7 +93,7 @@
 // from the older position on would be read for nothing; compared with the token
 // only, they would be doubled.
 //
-// A queue belongs to one claim. Records that were polled before a fence lie
+// A queue belongs to one claim. Records that were read before a fence lie
 // beyond the position that the next claim reads. In a shared queue they would
 // be the first of the new claim's range, whose from is its position: a range
 // with a hole, under a claim that holds, at the offset that fits.

@@ -131,11 +131,19 @@ func (r *reader) describe(ctx context.Context, topic string) error {
 	if r.bounds, err = r.brokers.bounds(ctx, topic); err != nil {
 		return err
 	}
-	for p, e := range r.bounds {
-		r.Total += e.stable - e.start
-		r.Next[p.ID] = e.start
-	}
+	r.rewind()
 	return nil
+}
+
+// rewind begins at the log starts. Partitions that were added after the topic was
+// described have bounds as well.
+func (r *reader) rewind() {
+	for p, e := range r.bounds {
+		if int(p.ID) < len(r.Next) {
+			r.Total += e.stable - e.start
+			r.Next[p.ID] = e.start
+		}
+	}
 }
 
 // lead asks who leads the partitions.
@@ -153,7 +161,8 @@ func (r *reader) lead(ctx context.Context) error {
 	return nil
 }
 
-// moves is how often a partition that moved to another broker is followed.
+// moves is how often a partition that moved to another broker is followed, after
+// growing pauses.
 const moves = 3
 
 // boundsOf gives the bounds of a partition's log.
@@ -185,10 +194,11 @@ func (r *reader) shares(n int64) []int64 {
 func (r *reader) read(ctx context.Context, id int, until, n int64) error {
 	p := r.reading(sinkd.Partition{Topic: r.Topic.Name, ID: int32(id)})
 	from := r.Next[id]
-	for failures := 0; r.Next[id] < until && n > 0 && r.room > 0; {
+	var failures backoff
+	for r.Next[id] < until && n > 0 && r.room > 0 {
 		got, err := p.fetch(ctx, r.brokers.client.Broker(int(r.leaders[id])), r.Next[id], besideBytes)
 		if err != nil {
-			if failures++; failures > moves || ctx.Err() != nil {
+			if failures.n == moves || !sleep(ctx, failures.next()) {
 				return err
 			}
 			if err := r.lead(ctx); err != nil {

@@ -5,11 +5,15 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/sinkd/sinkd"
 	"github.com/sinkd/sinkd/integration/lab"
 )
 
@@ -17,7 +21,13 @@ import (
 // first partition has lost the first ten.
 func filled(t *testing.T, sizes ...int) Kafka {
 	t.Helper()
-	k := Kafka{Brokers: lab.Cluster(t, kfake.SeedTopics(int32(len(sizes)), "t")).ListenAddrs()}
+	return fillTopic(t, lab.Cluster(t, kfake.SeedTopics(int32(len(sizes)), "t")), sizes...)
+}
+
+// fillTopic fills the topic t of a cluster.
+func fillTopic(t *testing.T, c *kfake.Cluster, sizes ...int) Kafka {
+	t.Helper()
+	k := Kafka{Brokers: c.ListenAddrs()}
 	client, err := kgo.NewClient(kgo.SeedBrokers(k.Brokers...), kgo.DefaultProduceTopic("t"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		t.Fatal(err)
@@ -91,5 +101,53 @@ func TestReadFromPositions(t *testing.T) {
 		if got := s.read(); got != c.want {
 			t.Errorf("from %d: %s\nwant %s", c.positions, got, c.want)
 		}
+	}
+}
+
+// TestPartitionThatMovesIsFollowed: the new leader is not known at once, so the
+// tries to read beside the group are some time apart.
+func TestPartitionThatMovesIsFollowed(t *testing.T) {
+	for name, read := range map[string]func(*reader) (int, error){
+		"sample": func(r *reader) (int, error) {
+			err := r.read(t.Context(), 0, 30, 100)
+			return len(r.Records), err
+		},
+		"again": func(r *reader) (int, error) {
+			piece := sinkd.Range{Claim: &sinkd.Claim{Partition: sinkd.Partition{Topic: "t"}}, From: 10, Until: 30}
+			err := (&Again{reader: *r}).piece(t.Context(), &piece)
+			return piece.Records.Len(), err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := lab.Cluster(t, kfake.SeedTopics(1, "t"))
+			k := fillTopic(t, c, 30)
+			b, err := newBrokers(&k)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.close()
+			r := &reader{kafka: &k, log: newLogReader(&k), brokers: b, room: sampleBytes}
+			if err := r.describe(t.Context(), "t"); err != nil {
+				t.Fatal(err)
+			}
+			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "t", Err: kerr.NotLeaderForPartition, Count: moves})
+			began := time.Now()
+			n, err := read(r)
+			if took := time.Since(began); n != 20 || err != nil || took < 300*time.Millisecond {
+				t.Errorf("%d records of 20 in %s: %v", n, took, err)
+			}
+		})
+	}
+}
+
+// TestPartitionsThatAreAddedMeanwhile have bounds, and no place among those that
+// were described.
+func TestPartitionsThatAreAddedMeanwhile(t *testing.T) {
+	r := &reader{Sampled: Sampled{Next: make([]int64, 1)}, bounds: map[sinkd.Partition]bounds{
+		{ID: 0}: {start: 3, stable: 5}, {ID: 1}: {start: 7, stable: 9},
+	}}
+	if r.rewind(); r.Next[0] != 3 || r.Total != 2 {
+		t.Errorf("%d offsets from %d on", r.Total, r.Next)
 	}
 }
