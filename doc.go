@@ -7,7 +7,7 @@
 //
 // A record's way is one direction:
 //
-//	poll -> queue of its claim -> lane: build and encode -> lane: apply and commit -> position
+//	fetch -> queue of its claim -> lane: build and encode -> lane: apply and commit -> position
 //
 // The protocol that makes it exactly once is written down in package stream.
 package sinkd

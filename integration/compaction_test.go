@@ -146,8 +146,8 @@ func TestCompactedHole(t *testing.T) {
 	w.landed(30 * time.Second)
 }
 
-// TestSilentTail has the log end in what compaction removed: no poll will ever
-// bring anything from there.
+// TestSilentTail has the log end in what compaction removed: no fetch will ever
+// bring a record from there.
 func TestSilentTail(t *testing.T) {
 	t.Parallel()
 	w := newCompactedWorld(t)

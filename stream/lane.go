@@ -167,8 +167,9 @@ func (l *lane) ready(now time.Time) (n int, weight int64) {
 }
 
 // restrained tells whether some queue may not give all that it has: its rate is
-// capped, or it waits. It is asked with every push and poll, so it looks at the
-// queues only where some did wait when it looked last. The mutex is held.
+// capped, or it waits. It is asked with every push and every look of the fetcher, so
+// it looks at the queues only where some did wait when it looked last. The mutex is
+// held.
 func (l *lane) restrained() bool {
 	l.waits = l.waits && slices.ContainsFunc(l.queues, func(q *queue) bool { return q.wait.waiting() })
 	return l.waits || l.flow.cfg.MaxRate > 0

@@ -1,10 +1,12 @@
 package stream
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sinkd/sinkd"
 )
@@ -160,5 +162,25 @@ func TestGonePartitionsHaveNoSeries(t *testing.T) {
 			t.Errorf("the position is %v, want %v", got, want)
 		}
 		f.assigned.remove([]sinkd.Partition{p})
+	}
+}
+
+// TestEmptyBuffersHaveNoSeries: nothing is read by the client's consumer, so what
+// it would buffer is no news.
+func TestEmptyBuffersHaveNoSeries(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	client, err := kgo.NewClient(kgo.WithHooks(NewMetrics(reg, "p").client))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if strings.HasPrefix(f.GetName(), "kafka_") {
+			t.Errorf("%s is there before anything was sent", f.GetName())
+		}
 	}
 }

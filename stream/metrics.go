@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -40,7 +41,7 @@ type Metrics struct {
 // NewMetrics registers the flow's series, each with the pipeline's label.
 func NewMetrics(reg prometheus.Registerer, pipeline string) *Metrics {
 	r := registry{prometheus.WrapRegistererWith(prometheus.Labels{"pipeline": pipeline}, reg)}
-	client := kprom.NewMetrics("kafka", kprom.Registerer(r))
+	client := kprom.NewMetrics("kafka", kprom.Registerer(connections{r}))
 	m := &Metrics{
 		born: time.Now(), client: client,
 		records:       r.counter("records_total", "Records by what became of them.", "topic", "outcome"),
@@ -105,6 +106,18 @@ func (m *Metrics) known() {
 	for _, p := range []phase{running, paused, halted} {
 		m.partitionsBy.WithLabelValues(string(p))
 	}
+}
+
+// connections registers the Kafka client's series but those of its buffers, which
+// it leaves empty: the fetcher only lends its connections.
+type connections struct{ prometheus.Registerer }
+
+// MustRegister registers what is no gauge of a buffer.
+func (c connections) MustRegister(all ...prometheus.Collector) {
+	c.Registerer.MustRegister(slices.DeleteFunc(all, func(one prometheus.Collector) bool {
+		_, buffer := one.(prometheus.GaugeFunc)
+		return buffer
+	})...)
 }
 
 // registry makes series under the service's prefix.

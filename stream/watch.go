@@ -139,9 +139,9 @@ func (f *Flow) observe(ctx context.Context) {
 	}
 }
 
-// sight lists the ends of the log, for lag, for silent tails, and for what
-// others see in Postgres; and compares topic ids, for brokers whose fetch
-// responses carry none. A topic that is no more does not keep it from the others.
+// sight lists the ends of the log, for lag, and for what others see in Postgres; and
+// compares topic ids, for brokers whose fetch responses carry none. A topic that is
+// no more does not keep it from the others.
 func (f *Flow) sight(ctx context.Context) error {
 	held := f.topicsHeld()
 	if len(held) == 0 {
