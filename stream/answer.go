@@ -56,9 +56,14 @@ func (f *fetcher) unanswered(ctx context.Context, broker int32, reads []*read, e
 	f.flow.log.Debug("a fetch failed", slog.Int("broker", int(broker)), slog.Any("error", err))
 }
 
-// serverErrorLimit is how often a broker may fail for a partition without a reason,
-// which takes half a minute: it may be over as it came.
-const serverErrorLimit = 12
+const (
+	// errorLimit is how often an error that asking again does not mend is not
+	// believed: what is corrupt may have become so on its way.
+	errorLimit = 1
+	// serverErrorLimit is how often a broker may fail for a partition without a
+	// reason, which takes half a minute: it may be over as it came.
+	serverErrorLimit = 12
+)
 
 // failed deals with an error of one partition.
 func (f *fetcher) failed(ctx context.Context, r *read, err error) {
@@ -78,15 +83,21 @@ func (f *fetcher) failed(ctx context.Context, r *read, err error) {
 		}
 		f.again(r)
 	case errors.Is(err, kerr.UnknownServerError):
-		if r.unknown++; r.unknown > serverErrorLimit {
-			f.flow.stop(ctx, r.queue, sinkd.FetchFailed, err.Error())
-		}
-		f.again(r)
+		f.halt(ctx, r, err, serverErrorLimit)
 	case kerr.IsRetriable(err), errors.Is(err, kerr.FencedLeaderEpoch), follower:
 		f.again(r)
 	default:
+		f.halt(ctx, r, err, errorLimit)
+	}
+}
+
+// halt halts a partition that cannot be read on, once the error came oftener in a
+// row than the limit, and all that was read before it has landed.
+func (f *fetcher) halt(ctx context.Context, r *read, err error, limit int) {
+	if r.unknown++; r.unknown > limit && r.queue.landedAll() {
 		f.flow.stop(ctx, r.queue, sinkd.FetchFailed, err.Error())
 	}
+	f.again(r)
 }
 
 // end ends the claim of a queue that cannot be read on, once all that was read has

@@ -74,6 +74,39 @@ func TestServerErrorIsTriedAgain(t *testing.T) {
 	}
 }
 
+// TestCorruptBatchHaltsWhereItStays: it may be corrupt in this answer only, and what
+// was read before it lands first.
+func TestCorruptBatchHaltsWhereItStays(t *testing.T) {
+	f := newLiveFetcher(t, nil)
+	q := f.claims(sinkd.Partition{Topic: "t"})
+	stopped := &halts{}
+	f.flow.cfg.Store = stopped
+	log := append(fetched(10, 10), fetched(10, 10)...)
+	log[len(log)-1] ^= 1
+	f.answered(t.Context(), q.asks(), &kmsg.FetchResponseTopicPartition{RecordBatches: log, PreferredReadReplica: -1}, true)
+	corrupt := fetched(10, 10)
+	corrupt[len(corrupt)-1] ^= 1
+	give := func() {
+		f.answered(t.Context(), q.asks(), &kmsg.FetchResponseTopicPartition{RecordBatches: slices.Clone(corrupt), PreferredReadReplica: -1}, true)
+		f.flow.tasks.Wait()
+	}
+	for range 3 {
+		give()
+	}
+	if q.records.Len() != 10 || len(stopped.kinds) != 0 {
+		t.Fatalf("%d records are left to land, %v", q.records.Len(), stopped.kinds)
+	}
+	q.lane.cut()
+	q.landed = q.tail
+	q.cursor.unknown = 0
+	if give(); len(stopped.kinds) != 0 {
+		t.Errorf("%v at once", stopped.kinds)
+	}
+	if give(); !slices.Equal(stopped.kinds, []string{sinkd.FetchFailed}) {
+		t.Errorf("%v where it stays", stopped.kinds)
+	}
+}
+
 // halts is a store that takes halts.
 type halts struct {
 	Store
