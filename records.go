@@ -2,6 +2,7 @@ package sinkd
 
 import (
 	"iter"
+	"math"
 	"slices"
 	"sort"
 	"time"
@@ -69,6 +70,28 @@ func (r Records) Offset(i int) int64 {
 func (r Records) Timestamp(i int) time.Time {
 	c, n := r.find(i)
 	return c.refs[n].time()
+}
+
+// Span gives the earliest and the latest timestamp of all that are not before from
+// and not after until; zero where there is none.
+func (r Records) Span(from, until time.Time) (earliest, latest time.Time) {
+	low, high := from.UnixMilli(), until.UnixMilli()
+	first, last := int64(math.MaxInt64), int64(math.MinInt64)
+	left, n := r.n, r.skip
+	for _, run := range r.runs {
+		refs := run.refs[n:min(len(run.refs), n+left)]
+		for i := range refs {
+			if millis := refs[i].millis; low <= millis && millis <= high {
+				first, last = min(first, millis), max(last, millis)
+			}
+		}
+		left -= len(refs)
+		n = 0
+	}
+	if first > last {
+		return time.Time{}, time.Time{}
+	}
+	return time.UnixMilli(first), time.UnixMilli(last)
 }
 
 // Epoch gives the leader epoch of record i, -1 if unknown.

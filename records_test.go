@@ -96,10 +96,25 @@ func TestRecords(t *testing.T) {
 			if got := all.Held(all.Len()); got != before.Held(before.Len())+more.Held(more.Len()) {
 				t.Fatalf("joined they hold %d bytes, before %d and %d", got, before.Held(before.Len()), more.Held(more.Len()))
 			}
+			from, until := time.UnixMilli(-1e13), time.UnixMilli(1e13)
+			var first, last time.Time
+			for _, r := range want {
+				if at := r.Timestamp; !at.IsZero() && !at.Before(from) && !at.After(until) {
+					if first.IsZero() || at.Before(first) {
+						first = at
+					}
+					if last.IsZero() || at.After(last) {
+						last = at
+					}
+				}
+			}
+			if f, l := all.Span(from, until); !f.Equal(first) || !l.Equal(last) {
+				t.Fatalf("they are from %s to %s, want %s to %s", f, l, first, last)
+			}
 			n := rapid.IntRange(0, all.Len()).Draw(t, "n")
-			first, rest := all.Slice(0, n), all.Slice(n, all.Len())
-			if sum := first.Held(n) + rest.Held(rest.Len()); all.Held(n) != first.Held(n) || all.Held(all.Len()) != sum {
-				t.Fatalf("the first %d hold %d and %d bytes, all %d, in two parts %d", n, all.Held(n), first.Held(n), all.Held(all.Len()), sum)
+			head, rest := all.Slice(0, n), all.Slice(n, all.Len())
+			if sum := head.Held(n) + rest.Held(rest.Len()); all.Held(n) != head.Held(n) || all.Held(all.Len()) != sum {
+				t.Fatalf("the first %d hold %d and %d bytes, all %d, in two parts %d", n, all.Held(n), head.Held(n), all.Held(all.Len()), sum)
 			}
 		}
 		if n := all.Search(offset); n != all.Len() {

@@ -1,6 +1,10 @@
 package transform
 
-import "time"
+import (
+	"time"
+
+	"github.com/sinkd/sinkd"
+)
 
 // Times are microseconds since 2000-01-01 00:00 UTC, Postgres's epoch.
 const (
@@ -55,12 +59,24 @@ func floorDiv(a, b int64) int64 {
 	return q
 }
 
+// firstSecond and lastSecond bound a timestamp, in seconds from 1970 on: in
+// microseconds the last ones overflow.
+const (
+	firstSecond = (firstTime - unixEpoch) / microsOfSecond
+	lastSecond  = lastTime/microsOfSecond - unixEpoch/microsOfSecond
+)
+
+// spanOf gives the earliest and the latest timestamp of records that Postgres can
+// express: others must not keep the range from being recorded.
+func spanOf(r sinkd.Records) (first, last time.Time) {
+	return r.Span(time.Unix(firstSecond, 0), time.Unix(lastSecond, 0))
+}
+
 // timeOf gives a Go time as Postgres counts, finer digits truncated, and
 // whether Postgres has such a time.
 func timeOf(t time.Time) (micros int64, ok bool) {
-	const first, last = (firstTime - unixEpoch) / microsOfSecond, lastTime/microsOfSecond - unixEpoch/microsOfSecond
 	s := t.Unix()
-	if s < first || s > last {
+	if s < firstSecond || s > lastSecond {
 		return 0, false
 	}
 	return (s+unixEpoch/microsOfSecond)*microsOfSecond + int64(t.Nanosecond()/1000), true

@@ -128,12 +128,13 @@ func (e *Encoder) needs(b *sinkd.Batch) []sinkd.Need {
 func (e *Encoder) encodeRange(b *sinkd.Batch, r *sinkd.Range) {
 	p := e.plans[r.Claim.Topic]
 	r.Count = sinkd.Count{}
+	r.Count.First, r.Count.Last = spanOf(r.Records)
 	rec := &e.record
 	for n := range r.Records.Each(rec) {
 		e.at.Index = int32(n)
 		e.done++
 		e.left--
-		tally(&r.Count, rec)
+		r.Count.Bytes += int64(len(rec.Key) + len(rec.Value))
 		switch skipped, dead := e.encodeRecord(p, rec); {
 		case dead != nil:
 			dead.Record = r.Records.At(n) // rec is valid until the next
@@ -204,27 +205,6 @@ func (e *Encoder) encodeRecord(p *plan, rec *sinkd.Record) (skipped bool, dead *
 		return e.foldWrite(t, g, start), nil
 	}
 	return false, nil
-}
-
-// tally counts what the record is, whatever becomes of it.
-func tally(c *sinkd.Count, rec *sinkd.Record) {
-	c.Bytes += int64(len(rec.Key) + len(rec.Value))
-	t := rec.Timestamp
-	if !c.First.IsZero() && !t.Before(c.First) && !t.After(c.Last) {
-		return
-	}
-	if _, ok := timeOf(t); !ok {
-		// A time that Postgres cannot express must not keep the range from
-		// being recorded.
-		return
-	}
-	if c.First.IsZero() {
-		c.First, c.Last = t, t
-	} else if t.Before(c.First) {
-		c.First = t
-	} else {
-		c.Last = t
-	}
 }
 
 // sizeOf counts the bytes that the record brings.

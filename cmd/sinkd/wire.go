@@ -159,20 +159,12 @@ func upkeep(c *config.Config, s *store.Store) stream.Upkeep {
 // beside is what the process needs of memory beside the records in flight.
 const beside = 64 << 20
 
-// garbage is how much of the memory in use may be garbage, in percent. Records in
-// flight have no pointers, so it costs little to collect it twice as often as usual.
-const garbage = 50
-
-// limitMemory has the runtime keep to the budget, unless GOMEMLIMIT and GOGC say
-// what to keep to.
+// limitMemory has the runtime keep to the budget, unless GOMEMLIMIT says what to
+// keep to. Records in flight have no pointers, so the garbage collector is cheap
+// all the same at its usual pace.
 func limitMemory(env []string, budget config.Size) {
-	given := func(name string) bool {
-		return slices.ContainsFunc(env, func(e string) bool { n, value, _ := strings.Cut(e, "="); return n == name && value != "" })
-	}
-	if !given("GOMEMLIMIT") {
+	given := slices.ContainsFunc(env, func(e string) bool { name, value, _ := strings.Cut(e, "="); return name == "GOMEMLIMIT" && value != "" })
+	if !given {
 		debug.SetMemoryLimit(int64(min(budget, math.MaxInt64-beside)) + beside)
-	}
-	if !given("GOGC") {
-		debug.SetGCPercent(garbage)
 	}
 }
