@@ -73,6 +73,22 @@ func (b *brokers) topics(ctx context.Context, names ...string) (map[string]sinkd
 	return out, nil
 }
 
+// readable describes those of the topics that may be described, and fails besides
+// where one may not: the client gives no answer of any then.
+func (b *brokers) readable(ctx context.Context, names []string) (map[string]sinkd.Topic, error) {
+	out, err := b.topics(ctx, names...)
+	if refused := (*kerr.Error)(nil); len(names) == 1 || !errors.As(err, &refused) {
+		return out, err
+	}
+	out, err = make(map[string]sinkd.Topic), nil
+	for _, name := range names {
+		one, refused := b.topics(ctx, name)
+		maps.Copy(out, one)
+		err = cmp.Or(err, refused)
+	}
+	return out, err
+}
+
 // bounds lists log start, last stable offset and high watermark of the topics'
 // partitions. One whose leader does not answer is left out, so that the others
 // go on; it fails where none answers.

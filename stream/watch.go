@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -141,23 +142,17 @@ func (f *Flow) observe(ctx context.Context) {
 
 // sight lists the ends of the log, for lag, and for what others see in Postgres; and
 // compares topic ids, for brokers whose fetch responses carry none. A topic that is
-// no more does not keep it from the others.
+// no more, or is refused, does not keep it from the others.
 func (f *Flow) sight(ctx context.Context) error {
 	held := f.topicsHeld()
 	if len(held) == 0 {
 		return nil
 	}
-	now, err := f.brokers.topics(ctx, held...)
-	if err != nil {
-		return err
-	}
+	now, refused := f.brokers.readable(ctx, held)
 	f.identify(ctx, now)
 	log, err := f.brokers.bounds(ctx, slices.Collect(maps.Keys(now))...)
-	if err != nil {
-		return err
-	}
 	f.note(ctx, log)
-	return nil
+	return cmp.Or(refused, err)
 }
 
 // topicsHeld gives the topics of which this process holds a partition.
