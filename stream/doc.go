@@ -54,6 +54,9 @@
 // nothing more, and where it was set back (shed), it has another tail. So what is
 // read follows what was read before, without a hole, whatever happens in between.
 //
+// Of partitions that are far behind, a fetch asks for one only: what it brings need
+// not be copied then to be kept apart.
+//
 // The answer itself says what lies between: records, those of aborted
 // transactions, markers, offsets that compaction removed. The tail moves behind
 // all that was in it, and never to an offset that was only listed. A range without

@@ -32,7 +32,7 @@ type fetcher struct {
 	wake chan struct{}
 	// running are the fetches under way.
 	running sync.WaitGroup
-	// turn counts the fetches; swept is when queues that wait were looked at.
+	// turn counts whose turn it was; swept is when queues that wait were looked at.
 	turn  uint64
 	swept time.Time
 
@@ -48,7 +48,8 @@ type fetcher struct {
 type cursor struct {
 	// busy tells that one is. The fetcher's mutex guards it.
 	busy bool
-	// led is the last fetch in which the queue was asked for first.
+	// led is when it was last the queue's turn, to be asked for first, or as the one
+	// with much to read.
 	led uint64
 	// follower is the broker that the leader would rather have asked, in place of
 	// itself, and followed since when; -1 where the leader is asked.
@@ -141,7 +142,9 @@ func (f *fetcher) lead(ctx context.Context) {
 	f.poke()
 }
 
-// hungry gives the queues that are to be asked for now, by broker.
+// hungry gives the queues that are to be asked for now, by broker: of those with
+// much to read one at a time, whose answer then need not be taken apart, and all
+// others.
 func (f *fetcher) hungry(now time.Time) map[int32][]*read {
 	if f.flow.budget.spent() {
 		return nil
@@ -158,19 +161,29 @@ func (f *fetcher) hungry(now time.Time) map[int32][]*read {
 	// Brokers give of the first what they can.
 	slices.SortStableFunc(reads, func(a, b *read) int { return cmp.Compare(a.led, b.led) })
 	f.soon = soon
-	out := make(map[int32][]*read)
+	out, deep := make(map[int32][]*read), make(map[int32]bool)
 	for _, r := range reads {
 		if r.retry.After(now) {
 			continue
 		}
-		if broker, ok := f.broker(r); ok && !f.busy[broker] {
-			r.busy = true
-			out[broker] = append(out[broker], r)
+		broker, ok := f.broker(r)
+		if !ok || f.busy[broker] {
+			continue
 		}
+		if r.deep && deep[broker] {
+			f.soon = true
+			continue
+		}
+		if r.deep || len(out[broker]) == 0 {
+			f.turn++
+			r.led = f.turn
+		}
+		deep[broker] = deep[broker] || r.deep
+		r.busy = true
+		out[broker] = append(out[broker], r)
 	}
-	for broker, of := range out {
-		f.turn++
-		f.busy[broker], of[0].led = true, f.turn
+	for broker := range out {
+		f.busy[broker] = true
 	}
 	return out
 }
@@ -253,8 +266,8 @@ func (f *fetcher) fetch(ctx context.Context, broker int32, reads []*read) {
 }
 
 // extent is how much to ask a broker for now. What is not asked for has to wait for
-// its answer, so that is to come soon where a lane only has to land a batch before
-// it needs more.
+// its answer, so that is to come soon where there is more to read, or a lane only
+// has to land a batch before it needs more.
 func (f *fetcher) extent(spots []spot) extent {
 	f.mu.Lock()
 	defer f.mu.Unlock()

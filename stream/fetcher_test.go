@@ -59,6 +59,47 @@ func TestPartitionsAreAskedForInTurn(t *testing.T) {
 	}
 }
 
+// Of the partitions with much to read one is asked for at a time, in turn and for as
+// much as a fetch brings; those with little beside it.
+func TestDeepPartitionsAreAskedForOneByOne(t *testing.T) {
+	f := newTestFetcher(6)
+	for id := range int32(6) {
+		if q := f.flow.lanes[id%2].with(id, 0); id < 4 {
+			q.known = q.tail + deepBacklog
+		}
+	}
+	f.growth.seen("t", 1, 1)
+	asked := make(map[int32]int)
+	last := int32(-1)
+	for range 40 {
+		reads := f.hungry(time.Now())[7]
+		if len(reads) != 3 {
+			t.Fatalf("%d are asked for, want one and two", len(reads))
+		}
+		if e := f.extent(nil); e.wait != soonWait {
+			t.Errorf("it may wait %s while there is more to read", e.wait)
+		}
+		for _, r := range reads {
+			spots := []spot{r.spot}
+			f.growth.bound(spots, 1)
+			switch asked[r.ID]++; {
+			case r.ID >= 4 && int64(spots[0].bytes) != f.growth.partition, r.ID < 4 && int64(spots[0].bytes) != f.growth.most:
+				t.Errorf("partition %d is asked for %d bytes", r.ID, spots[0].bytes)
+			case r.ID < 4 && r.ID%2 == last:
+				t.Errorf("partition %d is of the lane that was asked for last", r.ID)
+			case r.ID < 4:
+				last = r.ID % 2
+			}
+		}
+		f.done(7, reads)
+	}
+	for id := range int32(6) {
+		if want := map[bool]int{true: 10, false: 40}[id < 4]; asked[id] != want {
+			t.Errorf("partition %d was asked for %d times, want %d", id, asked[id], want)
+		}
+	}
+}
+
 // A lane that has a batch waiting is not read for, and the others' fetch does not
 // keep it waiting once it has cut that.
 func TestSatedLaneDoesNotWaitForOthers(t *testing.T) {

@@ -24,8 +24,9 @@ func fetchBytes(memory int64) int64 { return min(max(memory/16, 1<<20), 4<<20) }
 // decompressed, and bounds the fetches by it: the brokers count compressed bytes,
 // memory holds the others.
 type growth struct {
-	// most is what a fetch may bring, decompressed, partition what of one partition.
-	most, partition int64
+	// most is what a fetch may bring, decompressed, partition what of one partition,
+	// deep what of one with much to read.
+	most, partition, deep int64
 
 	mu sync.Mutex
 	// factors are the growth in hundredths, as a topic's last batches had it; a
@@ -35,10 +36,10 @@ type growth struct {
 
 func newGrowth(c *Config) *growth {
 	g := &growth{most: fetchBytes(c.Memory), factors: make(map[string]int64)}
-	// A quarter is for one partition, so that lanes are fed evenly.
-	g.partition = g.most / 4
+	// A quarter is for one of several partitions, so that lanes are fed evenly.
+	g.partition, g.deep = g.most/4, g.most
 	if c.MaxRate > 0 {
-		g.partition = slowFetchBytes
+		g.partition, g.deep = slowFetchBytes, slowFetchBytes
 	}
 	return g
 }
@@ -72,8 +73,12 @@ func (g *growth) bound(spots []spot, brokers int) (bytes int32) {
 	}
 	for i := range spots {
 		s := &spots[i]
+		share := g.partition
+		if s.deep {
+			share = g.deep
+		}
 		if factor, ok := g.factors[s.Topic]; ok {
-			s.bytes = int32(max(g.partition*100/factor, leastFetchBytes))
+			s.bytes = int32(max(share*100/factor, leastFetchBytes))
 		} else {
 			s.bytes = int32(max(firstFetchBytes/unknown, leastFetchBytes))
 		}

@@ -92,7 +92,8 @@ func TestGrowthIsNotLearntFromNothing(t *testing.T) {
 func TestCappedPartitionsAreReadInPieces(t *testing.T) {
 	g := newGrowth(&Config{Memory: 256 << 20, MaxRate: 10})
 	g.seen("t", 1000, 1000)
-	if _, parts := g.ask(1, "t"); parts[0] != slowFetchBytes {
-		t.Errorf("%d bytes", parts[0])
+	spots := []spot{{Partition: sinkd.Partition{Topic: "t"}}, {Partition: sinkd.Partition{Topic: "t", ID: 1}, deep: true}}
+	if g.bound(spots, 1); spots[0].bytes != slowFetchBytes || spots[1].bytes != slowFetchBytes {
+		t.Errorf("%d bytes, %d of one that is far behind", spots[0].bytes, spots[1].bytes)
 	}
 }
