@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -72,8 +73,9 @@ const (
 	// pageLetters and pageBytes bound the letters of one transaction.
 	pageLetters = 500
 	pageBytes   = 8 << 20
-	// pageAttempts is how often a transaction is tried that met another one.
-	pageAttempts = 5
+	// pageAttempts is how often a transaction is tried that met another one, which
+	// takes a second.
+	pageAttempts = 10
 )
 
 // errMet tells that the ledger's rows were merged while letters were replayed.
@@ -191,6 +193,12 @@ func (p *page) turn(ctx context.Context, keys []letterKey) error {
 		}
 		e := p.store.classifyOwn(err)
 		if n == pageAttempts || e.SQLState != deadlockDetected && e.SQLState != serializationFailure {
+			return e
+		}
+		// Without a pause it may meet one that comes as often, each time.
+		select {
+		case <-time.After(rand.N(time.Duration(n) * 40 * time.Millisecond)):
+		case <-ctx.Done():
 			return e
 		}
 	}
