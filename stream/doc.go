@@ -123,8 +123,8 @@
 //
 // Topic id and cluster id are compared at the claim; the topic id is in each
 // fetch, and is compared every ten seconds, and with each look-up of leaders, for
-// brokers that do not know of it there. A topic that was deleted and made anew has the same name, and offsets
-// that mean other records.
+// brokers that do not know of it there. A topic that was deleted and made anew has
+// the same name, and offsets that mean other records.
 //
 // A log that was cut off halts. After an unclean election the new leader's log may
 // end below the position: what it holds there from now on are other records.
@@ -179,11 +179,12 @@
 // answer had much else as well: the last record would keep all of it.
 //
 // Memory: such a buffer counts from the fetch until its last record landed, each
-// record with what says where it is; encoded rows count as well. Nothing is fetched while the budget is spent; nothing
-// for a lane that has a whole batch waiting, or half of the budget queued beside
-// others; nothing for a queue with more than a quarter of it. So one lane that is
-// stuck does not stop the others. Fetches are bounded by what the batches of their
-// topics inflate to when they are decompressed (growth.go).
+// record with what says where it is; encoded rows count as well. Nothing is fetched
+// while the budget is spent; nothing for a lane that has a whole batch waiting, or
+// half of the budget queued beside others; nothing for a queue with more than a
+// quarter of it. So one lane that is stuck does not stop the others. Fetches are
+// bounded by what the batches of their topics inflate to when they are decompressed
+// (growth.go).
 //
 // A queue is due when it has records that it may give: all of them, unless its
 // rate is capped (rate.go) or it waits. What it may not give sates no lane, and
