@@ -54,8 +54,9 @@
 // nothing more, and where it was set back (shed), it has another tail. So what is
 // read follows what was read before, without a hole, whatever happens in between.
 //
-// Of partitions that are far behind, a fetch asks for one only: what it brings need
-// not be copied then to be kept apart.
+// Partitions that are behind are asked for in turn, no more of them at a time than a
+// fetch brings something of; the first may fill it, and what it brings need not be
+// copied then to be kept apart. All that are not behind are asked for with them.
 //
 // The answer itself says what lies between: records, those of aborted
 // transactions, markers, offsets that compaction removed. The tail moves behind

@@ -23,8 +23,6 @@ type spot struct {
 	// at is the offset, leaderEpoch that of the leader who is asked, -1 if unknown.
 	at          int64
 	leaderEpoch int32
-	// deep tells that there is as much to be read as a fetch brings.
-	deep bool
 	// bytes is how much of it a fetch may bring, compressed.
 	bytes int32
 }

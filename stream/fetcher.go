@@ -48,8 +48,8 @@ type fetcher struct {
 type cursor struct {
 	// busy tells that one is. The fetcher's mutex guards it.
 	busy bool
-	// led is when it was last the queue's turn, to be asked for first, or as the one
-	// with much to read.
+	// led is when it was last the queue's turn: to be asked for first, or first of
+	// those that are behind.
 	led uint64
 	// follower is the broker that the leader would rather have asked, in place of
 	// itself, and followed since when; -1 where the leader is asked.
@@ -69,6 +69,9 @@ type cursor struct {
 type read struct {
 	spot
 	queue *queue
+	// backlog is how many offsets it is known to be behind; 0 or less where all that
+	// is known was read.
+	backlog int64
 	// epoch is the leader epoch of what was read last, -1 if unknown.
 	epoch int32
 	*cursor
@@ -142,9 +145,13 @@ func (f *fetcher) lead(ctx context.Context) {
 	f.poke()
 }
 
-// hungry gives the queues that are to be asked for now, by broker: of those with
-// much to read one at a time, whose answer then need not be taken apart, and all
-// others.
+// fetchBacklog is how many offsets a fetch is worth: it brings about as many records
+// of moderate size.
+const fetchBacklog = 30_000
+
+// hungry gives the queues that are to be asked for now, by broker: those that are
+// behind in turn, as many as a fetch may bring something of, for each costs the
+// broker time; and all that may have something new.
 func (f *fetcher) hungry(now time.Time) map[int32][]*read {
 	if f.flow.budget.spent() {
 		return nil
@@ -161,7 +168,13 @@ func (f *fetcher) hungry(now time.Time) map[int32][]*read {
 	// Brokers give of the first what they can.
 	slices.SortStableFunc(reads, func(a, b *read) int { return cmp.Compare(a.led, b.led) })
 	f.soon = soon
-	out, deep := make(map[int32][]*read), make(map[int32]bool)
+	return f.share(reads, now)
+}
+
+// share gives each broker that is not asked those of the reads that it is to be asked
+// for, in their order. The mutex is held.
+func (f *fetcher) share(reads []*read, now time.Time) map[int32][]*read {
+	out, backlog := make(map[int32][]*read), make(map[int32]int64)
 	for _, r := range reads {
 		if r.retry.After(now) {
 			continue
@@ -170,15 +183,16 @@ func (f *fetcher) hungry(now time.Time) map[int32][]*read {
 		if !ok || f.busy[broker] {
 			continue
 		}
-		if r.deep && deep[broker] {
+		behind := max(r.backlog, 0)
+		if behind > 0 && backlog[broker] >= fetchBacklog {
 			f.soon = true
 			continue
 		}
-		if r.deep || len(out[broker]) == 0 {
+		if len(out[broker]) == 0 || behind > 0 && backlog[broker] == 0 {
 			f.turn++
 			r.led = f.turn
 		}
-		deep[broker] = deep[broker] || r.deep
+		backlog[broker] += behind
 		r.busy = true
 		out[broker] = append(out[broker], r)
 	}

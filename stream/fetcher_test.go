@@ -59,43 +59,47 @@ func TestPartitionsAreAskedForInTurn(t *testing.T) {
 	}
 }
 
-// Of the partitions with much to read one is asked for at a time, in turn and for as
-// much as a fetch brings; those with little beside it.
-func TestDeepPartitionsAreAskedForOneByOne(t *testing.T) {
-	f := newTestFetcher(6)
-	for id := range int32(6) {
-		if q := f.flow.lanes[id%2].with(id, 0); id < 4 {
-			q.known = q.tail + deepBacklog
-		}
-	}
-	f.growth.seen("t", 1, 1)
-	asked := make(map[int32]int)
-	last := int32(-1)
-	for range 40 {
-		reads := f.hungry(time.Now())[7]
-		if len(reads) != 3 {
-			t.Fatalf("%d are asked for, want one and two", len(reads))
-		}
-		if e := f.extent(nil); e.wait != soonWait {
-			t.Errorf("it may wait %s while there is more to read", e.wait)
-		}
-		for _, r := range reads {
-			spots := []spot{r.spot}
-			f.growth.bound(spots, 1)
-			switch asked[r.ID]++; {
-			case r.ID >= 4 && int64(spots[0].bytes) != f.growth.partition, r.ID < 4 && int64(spots[0].bytes) != f.growth.most:
-				t.Errorf("partition %d is asked for %d bytes", r.ID, spots[0].bytes)
-			case r.ID < 4 && r.ID%2 == last:
-				t.Errorf("partition %d is of the lane that was asked for last", r.ID)
-			case r.ID < 4:
-				last = r.ID % 2
+// Partitions that are behind are asked for in turn, as many as a fetch brings
+// something of, the lanes' by turns; those that are not, each time.
+func TestPartitionsBehindAreAskedForInTurn(t *testing.T) {
+	for _, c := range []struct {
+		behind int64
+		window int
+	}{{1 << 40, 1}, {fetchBacklog, 1}, {fetchBacklog/2 - 1, 3}, {1, 4}} {
+		f := newTestFetcher(6)
+		for id := range int32(6) {
+			if q := f.flow.lanes[id%2].with(id, 0); id < 4 {
+				q.known = q.tail + c.behind
 			}
 		}
-		f.done(7, reads)
-	}
-	for id := range int32(6) {
-		if want := map[bool]int{true: 10, false: 40}[id < 4]; asked[id] != want {
-			t.Errorf("partition %d was asked for %d times, want %d", id, asked[id], want)
+		first, asked := make(map[int32]int), make(map[int32]int)
+		last := int32(-1)
+		for range 40 {
+			ids := f.wanted(t)
+			if e := f.extent(nil); (e.wait == soonWait) != (c.window < 4) {
+				t.Errorf("%d behind: it may wait %s", c.behind, e.wait)
+			}
+			n := 0
+			for _, id := range ids {
+				if asked[id]++; id >= 4 {
+					continue
+				}
+				if n++; n > 1 {
+					continue
+				}
+				if first[id]++; id%2 == last {
+					t.Errorf("%d behind: partition %d is of the lane that came first before", c.behind, id)
+				}
+				last = id % 2
+			}
+			if n != c.window || len(ids) != n+2 {
+				t.Fatalf("%d behind: asked for %v, want %d of them and those that are not", c.behind, ids, c.window)
+			}
+		}
+		for id := range int32(4) {
+			if first[id] != 10 || asked[id] != 10*c.window {
+				t.Errorf("%d behind: partition %d was asked for %d times, %d times first", c.behind, id, asked[id], first[id])
+			}
 		}
 	}
 }

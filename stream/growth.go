@@ -24,9 +24,9 @@ func fetchBytes(memory int64) int64 { return min(max(memory/16, 1<<20), 4<<20) }
 // decompressed, and bounds the fetches by it: the brokers count compressed bytes,
 // memory holds the others.
 type growth struct {
-	// most is what a fetch may bring, decompressed, partition what of one partition,
-	// deep what of one with much to read.
-	most, partition, deep int64
+	// most is what a fetch may bring, decompressed, partition what of one partition:
+	// all of it, as a rule, for what one fills need not be copied to be kept apart.
+	most, partition int64
 
 	mu sync.Mutex
 	// factors are the growth in hundredths, as a topic's last batches had it; a
@@ -36,10 +36,8 @@ type growth struct {
 
 func newGrowth(c *Config) *growth {
 	g := &growth{most: fetchBytes(c.Memory), factors: make(map[string]int64)}
-	// A quarter is for one of several partitions, so that lanes are fed evenly.
-	g.partition, g.deep = g.most/4, g.most
-	if c.MaxRate > 0 {
-		g.partition, g.deep = slowFetchBytes, slowFetchBytes
+	if g.partition = g.most; c.MaxRate > 0 {
+		g.partition = slowFetchBytes
 	}
 	return g
 }
@@ -73,12 +71,8 @@ func (g *growth) bound(spots []spot, brokers int) (bytes int32) {
 	}
 	for i := range spots {
 		s := &spots[i]
-		share := g.partition
-		if s.deep {
-			share = g.deep
-		}
 		if factor, ok := g.factors[s.Topic]; ok {
-			s.bytes = int32(max(share*100/factor, leastFetchBytes))
+			s.bytes = int32(max(g.partition*100/factor, leastFetchBytes))
 		} else {
 			s.bytes = int32(max(firstFetchBytes/unknown, leastFetchBytes))
 		}

@@ -190,8 +190,8 @@ func (l *lane) hungry(now time.Time) (reads []*read, sated bool) {
 	}
 	for _, q := range l.queues {
 		if !q.closed && !q.cursor.busy && q.held <= limit/4 && !q.glut() {
-			at := spot{Partition: q.claim.Partition, topicID: q.topicID, at: q.tail, deep: q.deep()}
-			reads = append(reads, &read{spot: at, queue: q, epoch: q.epoch, cursor: &q.cursor})
+			at := spot{Partition: q.claim.Partition, topicID: q.topicID, at: q.tail}
+			reads = append(reads, &read{spot: at, queue: q, backlog: q.known - q.tail, epoch: q.epoch, cursor: &q.cursor})
 		}
 	}
 	return reads, false

@@ -126,13 +126,6 @@ func (q *queue) waiting() *time.Time {
 // land soon. The lane's mutex is held.
 func (q *queue) glut() bool { return q.wait.long() || q.rate.glut(q.records.Len()) }
 
-// deepBacklog is how many offsets a partition has to be behind that it is worth a
-// fetch of its own.
-const deepBacklog = 10_000
-
-// deep tells that the partition is worth one. The lane's mutex is held.
-func (q *queue) deep() bool { return q.known-q.tail >= deepBacklog }
-
 // take cuts a range of at most n records off the queue; with the last record
 // go the markers behind it. The lane's mutex is held.
 func (q *queue) take(n int) sinkd.Range {
